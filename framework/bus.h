@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bus.h: an address space of windows (ports, or MMIO).  Readers, the vCPUs, find
+ * a window in an immutable sorted snapshot under RCU; changes publish a new one.
+ */
+#ifndef FW_BUS_H
+#define FW_BUS_H
+
+#include <pthread.h>
+
+#include <lichen/window.h>
+#include <lichen/status.h>
+
+/* A placed window.  Owned by the instance; lives until removed from its bus. */
+struct fw_target {
+	const struct lichen_window *window; /* declaration: size, ops, access sizes, rank */
+	void *self;			    /* first argument of the handlers */
+	pthread_mutex_t *lock; /* held around handlers; NULL: the class is parallel */
+	uint64_t start;	       /* where it is placed */
+	const void *owner;     /* for messages and for fw_bus_clash() */
+};
+
+struct fw_bus;
+
+/* limit: the first address past the bus (0x10000 for ports; 0: 2^64).  NULL: no memory. */
+struct fw_bus *fw_bus_create(uint64_t limit);
+/* When no reader is left.  Targets are not freed. */
+void fw_bus_destroy(struct fw_bus *bus);
+
+/*
+ * Publishes target at target->start.  -LICHEN_ERANGE: past the limit;
+ * -LICHEN_EEXIST: overlaps one of the same rank, *clash (may be NULL) is set;
+ * -LICHEN_ENOMEM.  A higher rank hides what lies below it.  [control or vcpu]
+ */
+lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
+			    const struct fw_target **clash);
+/*
+ * Takes it out.  When it returns, no handler of it runs or will run, but for one
+ * that the calling thread is in itself.  -LICHEN_ENOENT.  [control or vcpu]
+ */
+lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target);
+
+/*
+ * One guest access of 1, 2, 4 or 8 bytes (MMIO: 1 to 8).  Parts that no window
+ * covers read as all ones and drop writes; parts that straddle windows are cut.
+ * Returns 1 when at least one window was hit.  [vcpu]
+ */
+int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t *value);
+int fw_bus_write(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t value);
+
+/* Must bracket a thread's use of fw_bus_read and _write: registers it with RCU. */
+void fw_bus_thread_enter(void);
+void fw_bus_thread_leave(void);
+
+#endif

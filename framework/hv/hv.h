@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hv.h: the narrow waist, all that the rest of Lichen asks of hardware
+ * virtualization.  hv_kvm (kvm.c) asks Linux's KVM; another implementation is
+ * another struct hv_ops.
+ *
+ * Functions of a vCPU are called on the thread that runs it, or before that
+ * thread starts, or after it has ended; vcpu_kick by anyone.  The other
+ * functions are [any] after the VM was created unless they say otherwise.
+ * Failures set the sentence and leave nothing behind.
+ */
+#ifndef HV_HV_H
+#define HV_HV_H
+
+#include <lichen/boot.h>
+#include <lichen/hardware.h>
+
+#include "error.h"
+
+struct hv_vm;
+struct hv_vcpu;
+
+enum hv_paging { HV_PAGING_UNKNOWN = 0, HV_PAGING_NESTED = 1, HV_PAGING_SHADOW = 2 };
+
+struct hv_caps {
+	uint32_t max_vcpus;
+	uint32_t max_slots;
+	enum hv_paging paging;
+	uint32_t msi_routes; /* GSIs that routes may use, pins included */
+};
+
+enum hv_exit_kind {
+	HV_EXIT_KICK = 1, /* vcpu_kick, or a signal; nothing else happened */
+	HV_EXIT_IO = 2,
+	HV_EXIT_MMIO = 3,
+	HV_EXIT_MSR = 4,
+	HV_EXIT_HALT = 5,     /* HLT without an irqchip in the core */
+	HV_EXIT_SHUTDOWN = 6, /* triple fault */
+	HV_EXIT_INTERNAL = 7, /* the hypervisor gave up: `failure` says on what */
+	HV_EXIT_ENTRY = 8,    /* the hardware refused the guest's state */
+	HV_EXIT_RESET = 9,    /* the hypervisor itself saw a reset request */
+	HV_EXIT_OTHER = 10,   /* number in failure.code */
+};
+
+/* Data pointers are valid until the next vcpu_run of the same vCPU. */
+struct hv_exit {
+	enum hv_exit_kind kind;
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size; /* 1, 2, 4 */
+			uint8_t write;
+			uint32_t count; /* elements, for string instructions */
+			uint8_t *data;	/* size * count bytes: to read, or to fill */
+		} io;
+		struct {
+			lichen_gpa gpa;
+			uint8_t *data; /* to read, or to fill */
+			uint32_t size; /* 1 to 8 */
+			uint8_t write;
+		} mmio;
+		struct {
+			uint32_t index;
+			uint8_t write;
+			uint8_t *fault; /* set to 1: the guest gets #GP */
+			uint64_t *data; /* to read, or to fill */
+		} msr;
+		struct {
+			uint32_t code; /* the hypervisor's own number */
+			uint32_t detail_count;
+			uint64_t detail[4]; /* the first of its words */
+		} failure;
+	};
+};
+
+struct hv_cpuid {
+	uint32_t leaf, index;
+	uint32_t indexed; /* 1: index counts */
+	uint32_t eax, ebx, ecx, edx;
+};
+enum { HV_CPUID_MAX = 256 };
+
+enum hv_slot_flag { HV_SLOT_READ_ONLY = 1 << 0, HV_SLOT_TRACK_DIRTY = 1 << 1 };
+
+struct hv_slot {
+	uint32_t number; /* below caps.max_slots; a mapped number is replaced */
+	uint32_t flags;	 /* enum hv_slot_flag */
+	lichen_gpa gpa;	 /* page-aligned */
+	uint64_t size;	 /* bytes, whole pages */
+	void *host;	 /* page-aligned, valid until unmapped */
+};
+
+/* One GSI's way: to a pin of the irqchip, or a message. */
+struct hv_route {
+	uint32_t gsi;
+	uint32_t is_message;
+	uint64_t address; /* message */
+	uint32_t data;	  /* message */
+};
+
+struct hv_doorbell {
+	uint64_t address; /* port or guest-physical address */
+	uint32_t is_port;
+	uint32_t size; /* 1, 2, 4, 8, or 0: any (MMIO only) */
+	uint32_t match;
+	uint64_t value;
+	int descriptor;
+};
+
+/* A range of MSRs delivered to user space, both ways. */
+struct hv_msr_range {
+	uint32_t base, count;
+};
+
+struct hv_ops {
+	const char *name;
+
+	/*
+	 * device: an open descriptor of the hypervisor's, which stays the
+	 * caller's, or -1 to open the usual one.  vcpus: how many will be
+	 * created at most, 1 to caps.max_vcpus.  -LICHEN_ENODEV: there is no
+	 * such hypervisor; -LICHEN_EACCES; -LICHEN_ENOTSUP: a capability that
+	 * is needed is missing, and is named; -LICHEN_ERANGE: too many vCPUs.
+	 * [control]
+	 */
+	lichen_status (*vm_create)(int device, uint32_t vcpus, struct hv_vm **vm,
+				   struct ld_error *error);
+	/* After its vCPUs were destroyed.  NULL is ignored.  [control] */
+	void (*vm_destroy)(struct hv_vm *vm);
+	void (*caps)(const struct hv_vm *vm, struct hv_caps *caps);
+
+	lichen_status (*map)(struct hv_vm *vm, const struct hv_slot *slot,
+			     struct ld_error *error);
+	void (*unmap)(struct hv_vm *vm, uint32_t number);
+	/* One bit a page since the last call; needs HV_SLOT_TRACK_DIRTY. */
+	lichen_status (*dirty)(struct hv_vm *vm, uint32_t number, uint64_t *bits,
+			       uint64_t words);
+
+	/* Before the first vCPU.  -LICHEN_EEXIST.  *pins: of the IOAPIC.  [control] */
+	lichen_status (*irqchip_create)(struct hv_vm *vm, uint32_t *pins);
+	lichen_status (*irqchip_get)(struct hv_vm *vm, uint32_t part,
+				     uint8_t state[static LICHEN_IRQCHIP_STATE_SIZE]);
+	lichen_status (*irqchip_set)(struct hv_vm *vm, uint32_t part,
+				     const uint8_t state[static LICHEN_IRQCHIP_STATE_SIZE]);
+	lichen_status (*pit_create)(struct hv_vm *vm);
+	lichen_status (*pit_get)(struct hv_vm *vm, uint8_t state[static LICHEN_PIT_STATE_SIZE]);
+	lichen_status (*pit_set)(struct hv_vm *vm,
+				 const uint8_t state[static LICHEN_PIT_STATE_SIZE]);
+
+	/* level 0 or 1. */
+	lichen_status (*line)(struct hv_vm *vm, uint32_t gsi, uint32_t level);
+	lichen_status (*message)(struct hv_vm *vm, uint64_t address, uint32_t data);
+	/* Replaces the whole table; pins keep their usual PIC and IOAPIC ways (GSI n
+	 * is IOAPIC pin n, and 0 is pin 2; below 16 also the PIC's). */
+	lichen_status (*routes)(struct hv_vm *vm, const struct hv_route *routes,
+				uint32_t count);
+	/* resample: -1 for edge. */
+	lichen_status (*irqfd)(struct hv_vm *vm, uint32_t gsi, int trigger, int resample,
+			       int attach);
+	lichen_status (*doorbell)(struct hv_vm *vm, const struct hv_doorbell *bell, int attach);
+	/* Replaces the ranges; none: nothing is delivered.  May change while vCPUs run. */
+	lichen_status (*msrs)(struct hv_vm *vm, const struct hv_msr_range *ranges,
+			      uint32_t count);
+
+	/* What the host can give, KVM's own leaves included; *count: room, then used. */
+	lichen_status (*cpuid)(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *count);
+
+	/* apic_id: of its local APIC.  After irqchip_create where there is one.  [control] */
+	lichen_status (*vcpu_create)(struct hv_vm *vm, uint32_t index, uint32_t apic_id,
+				     const struct hv_cpuid *leaves, uint32_t count,
+				     struct hv_vcpu **vcpu, struct ld_error *error);
+	void (*vcpu_destroy)(struct hv_vcpu *vcpu);
+	/* Registers as in lichen_cpu; what is not there keeps its value.  -LICHEN_EINVAL. */
+	lichen_status (*vcpu_set)(struct hv_vcpu *vcpu, const struct lichen_cpu *cpu);
+	lichen_status (*vcpu_get)(struct hv_vcpu *vcpu, struct lichen_cpu *cpu);
+	/*
+	 * Binds the vCPU to the calling thread, whose signal mask it prepares so
+	 * that kicks arrive only inside vcpu_run.  Once, before the first vcpu_run.
+	 */
+	lichen_status (*vcpu_attach)(struct hv_vcpu *vcpu);
+	/*
+	 * Runs until the next exit.  An access left by the last exit is completed
+	 * first.  -LICHEN_EIO: the hypervisor fails; the vCPU cannot go on.
+	 */
+	lichen_status (*vcpu_run)(struct hv_vcpu *vcpu, struct hv_exit *exit);
+	/*
+	 * Makes the vcpu_run in progress, or else the next one, return
+	 * HV_EXIT_KICK; never lost, may coalesce.  Before vcpu_attach it counts
+	 * for the first run.  [any]
+	 */
+	void (*vcpu_kick)(struct hv_vcpu *vcpu);
+};
+
+extern const struct hv_ops hv_kvm;
+
+#endif

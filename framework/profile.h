@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * profile.h: a machine as its YAML profile describes it, checked and typed.
+ *
+ * profile_yaml.c reads a file into a tree that keeps places; profile_compose.c
+ * joins includes and overrides; profile_bind.c types the tree by what the
+ * plugins declare; profile_order.c ties needs to providers and orders creation;
+ * profile_print.c writes the composed profile.  Every fault goes to the list of
+ * diagnostics and the work goes on, so that one run tells them all.
+ */
+#ifndef FW_PROFILE_H
+#define FW_PROFILE_H
+
+#include <stdio.h>
+
+#include <lichen/class.h>
+
+#include "loader.h"
+
+/* Where something was written: 1-based; file is owned by the profile. */
+struct fw_mark {
+	const char *file; /* "--set" for overrides; NULL: nowhere, a default */
+	uint32_t line, column;
+};
+
+struct fw_diag {
+	struct fw_mark mark;
+	char *text; /* one sentence without its place */
+};
+
+struct fw_diags {
+	struct fw_diag *items;
+	uint32_t count, room;
+};
+
+/* Adds a sentence: subject, value, limit; the place is appended when printed. */
+__attribute__((format(printf, 3, 4))) void fw_diag(struct fw_diags *diags, struct fw_mark mark,
+						   const char *format, ...);
+/* "text (file:line:column)", each on a line, sorted by place. */
+void fw_diags_print(const struct fw_diags *diags, FILE *to);
+void fw_diags_clear(struct fw_diags *diags);
+
+/* The value of one declared parameter. */
+struct fw_value {
+	struct fw_mark mark; /* file NULL: the declaration's fallback */
+	uint64_t number;     /* integers (signed ones as int64_t), BOOL, CHOICE's index */
+	char *text;	     /* TEXT; FILE: full path; NULL: absent */
+};
+
+/* What one need of an instance is tied to. */
+struct fw_tie {
+	struct fw_spec **providers; /* in creation order; several only where MANY */
+	uint32_t count;
+	struct fw_mark mark; /* of the key's value; else of the instance */
+};
+
+/* One instance to be. */
+struct fw_spec {
+	char *id; /* unique in the VM */
+	struct ld_plugin *plugin;
+	const struct lichen_class *class; /* the plugin's, normalised */
+	uint32_t kind;			  /* enum lichen_kind */
+	uint32_t index;			  /* place in fw_profile.specs */
+	char *path;	     /* where it stands: "devices[2]", "boot", "devices[0].backend" */
+	struct fw_mark mark; /* of its entry */
+	struct fw_value *values; /* one a declared parameter, in the class's order */
+	struct fw_tie *ties;	 /* one a declared need, in the class's order */
+};
+
+enum fw_paging { FW_PAGING_ANY = 0, FW_PAGING_NESTED = 1, FW_PAGING_SHADOW = 2 };
+
+enum fw_register { FW_EAX = 0, FW_EBX = 1, FW_ECX = 2, FW_EDX = 3 };
+
+/* value = (value & and_) | or_, in one register of one CPUID leaf. */
+struct fw_mask {
+	uint32_t leaf, index;
+	enum fw_register reg;
+	uint32_t and_, or_;
+	struct fw_mark mark;
+};
+
+struct fw_profile {
+	char *name;
+	uint32_t cpus; /* 1 to 32 */
+	struct fw_mark cpus_mark;
+	uint64_t memory_size; /* bytes, a multiple of 4096 */
+	struct fw_mark memory_mark;
+	enum fw_paging paging;
+	struct fw_mark paging_mark;
+	struct fw_mask *masks;
+	uint32_t mask_count;
+	uint32_t symbiotic;	/* 1: the key is there, perhaps empty */
+	struct fw_spec **specs; /* providers before those who need them */
+	uint32_t count;
+	struct fw_spec *memory, *boot; /* also in specs */
+	void *private_;		       /* tree, texts, plugins: freed with the profile */
+};
+
+struct fw_profile_options {
+	const char *file;	 /* the profile */
+	const char *const *sets; /* "devices.com1.port=0x2f8" */
+	uint32_t set_count;
+	const struct ld_path *plugins;
+	const struct ld_path *fragments; /* where `include: [pc]` finds pc.yaml */
+};
+
+/*
+ * Reads, composes, types, ties and orders.  0: *profile is complete and
+ * fw_profile_free() is owed; nothing but plugins was opened.  -LICHEN_EINVAL:
+ * `diags` has at least one fault and *profile is unchanged; -LICHEN_ENOMEM.
+ */
+lichen_status fw_profile_load(const struct fw_profile_options *options,
+			      struct fw_profile **profile, struct fw_diags *diags);
+void fw_profile_free(struct fw_profile *profile);
+
+/* The composed profile as YAML, defaults filled in, keys in the order declared. */
+void fw_profile_print(const struct fw_profile *profile, FILE *to);
+
+/*
+ * Stores the values in `instance` (class->instance_size bytes); opens FILEs.
+ * A file that does not open: a sentence with its place in diags, and what was
+ * opened is closed: -LICHEN_EINVAL.  Texts stay the spec's.
+ */
+lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
+			      struct fw_diags *diags);
+/* Closes what fw_values_store() opened. */
+void fw_values_close(const struct fw_spec *spec, void *instance);
+
+#endif

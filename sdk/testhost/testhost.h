@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * testhost.h: a host without a hypervisor, for testing plugins through the ABI
+ * alone.  It loads a real plugin file, plays the guest at its windows, plays its
+ * providers and consumers, and keeps a clock that only the test moves.
+ *
+ *	struct th *th = th_create("serial16550");        // $LICHEN_BUILD/plugins/serial16550.so
+ *	th_set(th, "port", 0x2f8);
+ *	CHECK_EQ(0, th_start(th));                       // create, place, realize, publish,
+ *resume th_out(th, 0x2f8, 1, 'A'); CHECK_EQ(1, th_line(th, 4)); th_destroy(th);
+ *
+ * Everything runs on the calling thread.  What the test itself does wrong (an
+ * unknown parameter, say) ends the program with a sentence.
+ */
+#ifndef LICHEN_TESTHOST_H
+#define LICHEN_TESTHOST_H
+
+#include <lichen/acpi.h>
+#include <lichen/boot.h>
+#include <lichen/char.h>
+#include <lichen/class.h>
+#include <lichen/hardware.h>
+#include <lichen/ram.h>
+
+enum { TH_RAM_SIZE = 64 << 20, TH_PINS = 24 };
+
+struct th;
+
+/* Opens the plugin; `name` as in its note. */
+struct th *th_create(const char *name);
+/* pause, quiesce, revoke, destroy, close; fails the program where something leaks. */
+void th_destroy(struct th *th);
+
+/* Parameters, before th_start(). */
+void th_set(struct th *th, const char *key, uint64_t value); /* integers, BOOL, CHOICE index */
+void th_set_text(struct th *th, const char *key, const char *text);
+void th_set_file(struct th *th, const char *key, int descriptor); /* now the instance's */
+void th_set_cpus(struct th *th, uint32_t cpus);			  /* 1 */
+
+/* create, links, placement, realize, publish, resume.  Returns the first failure, undone. */
+lichen_status th_start(struct th *th);
+lichen_status th_reset(struct th *th, uint32_t kind); /* pause, reset, publish, resume */
+const char *th_error(const struct th *th);	      /* the last sentence, "" for none */
+void *th_self(struct th *th);			      /* the instance's memory */
+const struct lichen_class *th_class(const struct th *th);
+
+/* The guest's accesses; unclaimed ones read as all ones. */
+uint64_t th_in(struct th *th, uint16_t port, uint32_t size);
+void th_out(struct th *th, uint16_t port, uint32_t size, uint64_t value);
+uint64_t th_load(struct th *th, lichen_gpa gpa, uint32_t size);
+void th_store(struct th *th, lichen_gpa gpa, uint32_t size, uint64_t value);
+
+/* Interrupts: the level now, and rising edges since th_start(). */
+uint32_t th_line(const struct th *th, uint32_t gsi);
+uint32_t th_edges(const struct th *th, uint32_t gsi);
+
+/* Guest RAM, TH_RAM_SIZE bytes from 0. */
+uint8_t *th_ram(struct th *th);
+void th_set_memory(struct th *th, uint64_t size); /* what memory_range reports from 0, with a
+						     hole [3 GiB, 4 GiB) above that size; backed
+						     to TH_RAM_SIZE only; default TH_RAM_SIZE */
+/* The boot vCPU as set_cpu left it; NULL before. */
+const struct lichen_cpu *th_cpu(const struct th *th);
+/* Calls the provided interface: ops of `id`, NULL where the class lacks it. */
+const void *th_interface(struct th *th, const char *id);
+
+/* Time: clocks start at 1 s (guest, host) and at 2026-01-02 03:04:05 UTC (wall); moving
+ * them runs due timers in order. */
+void th_advance(struct th *th, uint64_t ns);
+void th_set_wall(struct th *th, uint64_t ns);
+
+/* Waits up to `ms` for watched descriptors and delivers `ready`; returns how many. */
+uint32_t th_poll(struct th *th, int ms);
+
+/* What the instance asked for: 0 for nothing yet. */
+struct th_asked {
+	uint32_t exit;	/* status of request_exit | 0x100 */
+	uint32_t end;	/* enum lichen_end */
+	uint32_t reset; /* enum lichen_reset */
+};
+struct th_asked th_asked(const struct th *th);
+
+/*
+ * A test that stands in for a provider of a need: ops and self as the interface
+ * says.  Before th_start().  th_event() is what that provider posts.
+ */
+void th_provide(struct th *th, const char *id, const void *ops, void *self);
+void th_event(struct th *th, const char *id, uint32_t event, const void *data, uint32_t size);
+
+/* A ready-made "lichen.char/1" peer: takes `room` bytes before it is full. */
+struct th_peer {
+	uint8_t data[1 << 16]; /* what the device wrote */
+	uint32_t size;
+	uint32_t room;	/* may be changed at any time; th_peer_writable() says so */
+	uint32_t asked; /* the credit now */
+};
+struct th_peer *th_peer(struct th *th); /* provides LICHEN_CHAR; before th_start() */
+uint32_t th_peer_send(struct th *th, const void *data, uint32_t size); /* within the credit;
+									  returns how much */
+void th_peer_writable(struct th *th);
+
+/* Stands in for a consumer of a backend: records what is posted to it. */
+struct th_posted {
+	uint32_t event;
+	uint32_t size;
+	uint8_t data[4096];
+};
+/* The oldest event not yet fetched; 0 when there is none. */
+int th_posted(struct th *th, struct th_posted *posted);
+
+/* The console that th hands out through LICHEN_CONSOLE; before th_start(). */
+void th_set_console(struct th *th, int input, int output);
+
+/* Nth allocation from now fails (1 is the next); 0: none does.  Works where the
+ * plugin was built without sanitizers. */
+void th_fail_allocation(struct th *th, uint32_t nth);
+
+#endif

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * While the major version is 0 the ABI is a draft: a host loads plugins of
  * the minors LICHEN_ABI_MINOR_OLDEST to LICHEN_ABI_MINOR.
@@ -115,5 +119,9 @@ template <typename T> struct lichen_bare<T &> {
 #endif
 
 #define LICHEN_MEMBER_SIZE(type, member) ((uint32_t)sizeof(((type *)0)->member))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * "lichen.acpi-node/1": an instance that wants to be described.  The provider
  * of the tables needs MANY of them, so it asks after every node is realized.
@@ -90,5 +94,9 @@ struct lichen_power_button_ops {
 	/* Presses and lets go.  -LICHEN_EAGAIN: no guest listens yet.  [control, running] */
 	lichen_status (*press)(void *self, uint64_t client);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include <lichen/char.h>
 #include <lichen/class.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_BACKEND_PLUGIN(name, version, class) \
 	LICHEN_PLUGIN(LICHEN_KIND_BACKEND, name, version, class)
 
@@ -28,5 +32,9 @@ struct lichen_console {
 	 */
 	lichen_status (*take)(struct lichen_instance *in, int32_t *input, int32_t *output);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

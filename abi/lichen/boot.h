@@ -9,6 +9,10 @@
 
 #include <lichen/class.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_BOOT "lichen.boot/1"
 
 struct lichen_boot_ops {
@@ -68,5 +72,9 @@ struct lichen_boot_host {
 
 #define LICHEN_BOOT_PLUGIN(name, version, class) \
 	LICHEN_PLUGIN(LICHEN_KIND_BOOT, name, version, class)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_CHAR "lichen.char/1"
 
 /* Posted by the provider to the consumer's `event` callback. */
@@ -41,5 +45,9 @@ struct lichen_char_ops {
 	 */
 	void (*ask)(void *self, uint64_t client, uint32_t size);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

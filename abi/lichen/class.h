@@ -8,7 +8,9 @@
  * Its life: create -> realize -> run <-> pause, reset -> quiesce -> the host
  * takes back what the ledger holds -> destroy.  Absent callbacks (NULL) do
  * nothing and succeed.  Callbacks run under the instance's lock unless the
- * class is PARALLEL; create, realize and destroy always run alone.
+ * class is PARALLEL; create, realize and destroy always run alone.  While the VM
+ * runs, SIGPIPE is blocked wherever the host calls in: writing to a peer that has
+ * gone is an error, never a signal.
  */
 #ifndef LICHEN_CLASS_H
 #define LICHEN_CLASS_H
@@ -17,6 +19,10 @@
 #include <lichen/note.h>
 #include <lichen/param.h>
 #include <lichen/state.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* First member of every instance, filled by the host before create.  Never grows. */
 struct lichen_dev {
@@ -140,5 +146,9 @@ typedef const struct lichen_class *(*lichen_plugin_fn)(uint32_t index);
 		return index == 0 ? &(class_) : NULL;                                      \
 	}                                                                                  \
 	LICHEN_STATIC_ASSERT(sizeof(name) <= LICHEN_NAME_SIZE, "plugin name too long")
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

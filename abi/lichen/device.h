@@ -5,7 +5,15 @@
 
 #include <lichen/class.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_DEVICE_PLUGIN(name, version, class) \
 	LICHEN_PLUGIN(LICHEN_KIND_DEVICE, name, version, class)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct lichen_instance;
 
 /* Both PICs, one IOAPIC, a local APIC a vCPU. */
@@ -65,5 +69,9 @@ struct lichen_irqchip_ops {
 	/* Lines, GSI 0 and up.  [any, realized] */
 	uint32_t (*pins)(void *self, uint64_t client);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -22,6 +22,10 @@
 #include <lichen/timer.h>
 #include <lichen/window.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct lichen_instance; /* opaque */
 
 enum lichen_level {
@@ -46,6 +50,7 @@ enum lichen_end {
 	LICHEN_END_POWER_OFF = 1, /* clean: status 0 */
 	LICHEN_END_STATUS = 2,	  /* the guest's own status, `detail`, forced odd, 1 to 255 */
 	LICHEN_END_CRASH = 3,	  /* the guest says that it crashed: status 6 */
+	LICHEN_END_STOP = 4,	  /* the operator ends it, from a console say: status 8 */
 };
 
 enum lichen_watch {
@@ -273,5 +278,9 @@ struct lichen_host {
 	 * lichen_operation.  A second completion is misbehaviour.  [any, any] */
 	void (*complete)(struct lichen_instance *in, uint32_t operation, lichen_status status);
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Owned by the host, valid until destroy of the consumer returns; the host
  * re-points it when the provider is reloaded and empties it (ops NULL) when the
@@ -69,5 +73,9 @@ struct lichen_need {
 };
 
 #define LICHEN_NO_MEMBER UINT32_MAX
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum lichen_line_flag {
 	LICHEN_LINE_LEVEL = 1 << 0,  /* level-triggered; without it, edge-triggered */
 	LICHEN_LINE_SHARED = 1 << 1, /* others may claim it, if they say so as well */
@@ -29,5 +33,9 @@ struct lichen_message {
 	uint32_t requester; /* bus << 8 | device << 3 | function; 0 where there is no bus */
 	uint32_t _pad;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

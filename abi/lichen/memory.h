@@ -8,6 +8,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* An address space as a bus gives it; 0 is the system's. */
 typedef uint64_t lichen_space;
 
@@ -57,5 +61,9 @@ enum lichen_region_event {
 	LICHEN_REGION_REMOVE = 3,
 	LICHEN_REGION_COMMIT = 4, /* the change is over; region is NULL */
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_NOTE_SECTION ".note.lichen"
 #define LICHEN_NOTE_OWNER "Lichen"
 #define LICHEN_NOTE_TYPE 0x4c696368u  /* "Lich" */
@@ -63,5 +67,9 @@ struct lichen_note_entry {   /* as ELF lays it out (gABI, "Note Section") */
 			  .name = name_,                                                 \
 			  .version = version_ },                                         \
 	}
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

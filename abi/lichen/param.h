@@ -15,6 +15,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What a number means: how it is written in YAML, and what the host checks besides min and max.
  */
 enum lichen_unit {
@@ -73,5 +77,9 @@ struct lichen_param {
 			.offset = (uint32_t)offsetof(type_, member),           \
 			.size = LICHEN_MEMBER_SIZE(type_, member), __VA_ARGS__ \
 	}
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

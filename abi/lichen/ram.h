@@ -10,6 +10,10 @@
 #include <lichen/class.h>
 #include <lichen/memory.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LICHEN_MEMORY "lichen.memory/1"
 
 enum lichen_ram_flag {
@@ -61,5 +65,9 @@ struct lichen_memory_ops {
 
 #define LICHEN_MEMORY_PLUGIN(name, version, class) \
 	LICHEN_PLUGIN(LICHEN_KIND_MEMORY, name, version, class)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum lichen_field_flag {
 	LICHEN_FIELD_STICKY = 1 << 0,  /* survives every reset but power-on */
 	LICHEN_FIELD_COUNTED = 1 << 1, /* `used` holds how many elements are in use */
@@ -81,5 +85,9 @@ struct lichen_field {
 				 LICHEN_MEMBER_SIZE(type_, member[0]),                    \
 			__VA_ARGS__                                                       \
 	}
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(name, number, text) */
 #define LICHEN_STATUS_MAP(X)                                \
 	X(EPERM, 1, "not permitted")                        \
@@ -47,5 +51,9 @@ enum lichen_status_code {
 
 /* The operation goes on and ends with host->complete(). */
 #define LICHEN_PENDING ((lichen_status)1)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

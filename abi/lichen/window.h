@@ -12,6 +12,10 @@
 
 #include <lichen/abi.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum lichen_window_kind {
 	LICHEN_IO = 1,	   /* registers: every access calls `ops` */
 	LICHEN_RAM = 2,	   /* memory that the host allocates; refused by hosts of 0.1 */
@@ -85,5 +89,9 @@ struct lichen_doorbell {
 	int32_t eventfd; /* borrowed until release; the host keeps a duplicate */
 	uint32_t _pad;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,13 +4,18 @@
  * alone.  It loads a real plugin file, plays the guest at its windows, plays its
  * providers and consumers, and keeps a clock that only the test moves.
  *
- *	struct th *th = th_create("serial16550");        // $LICHEN_BUILD/plugins/serial16550.so
+ *	struct th *th = th_create("serial16550");
  *	th_set(th, "port", 0x2f8);
- *	CHECK_EQ(0, th_start(th));                       // create, place, realize, publish,
- *resume th_out(th, 0x2f8, 1, 'A'); CHECK_EQ(1, th_line(th, 4)); th_destroy(th);
+ *	CHECK_EQ(0, th_start(th));
+ *	th_out(th, 0x2f8, 1, 'A');
+ *	CHECK_EQ(1, th_line(th, 4));
+ *	th_destroy(th);
  *
- * Everything runs on the calling thread.  What the test itself does wrong (an
- * unknown parameter, say) ends the program with a sentence.
+ * The file is $LICHEN_BUILD/plugins/NAME.so, or that of the build tree.  All runs
+ * on the calling thread, but for threads that the instance asks for.  What the
+ * test does wrong (an unknown parameter, say), and every misuse of the host by the
+ * plugin (a handle that it does not hold, enter without leave, a call in the wrong
+ * state or role), ends the program with a sentence that names plugin and function.
  */
 #ifndef LICHEN_TESTHOST_H
 #define LICHEN_TESTHOST_H
@@ -22,7 +27,12 @@
 #include <lichen/hardware.h>
 #include <lichen/ram.h>
 
-enum { TH_RAM_SIZE = 64 << 20, TH_PINS = 24 };
+enum {
+	TH_RAM_SIZE = 64 << 20, /* bytes, unless th_set_memory() says otherwise */
+	TH_PINS = 24,
+	TH_CLIENT = 1, /* the number by which the instance knows the test as a consumer */
+	TH_POST_MAX = 1 << 16, /* bytes, of host->post() */
+};
 
 struct th;
 
@@ -34,8 +44,9 @@ void th_destroy(struct th *th);
 /* Parameters, before th_start(). */
 void th_set(struct th *th, const char *key, uint64_t value); /* integers, BOOL, CHOICE index */
 void th_set_text(struct th *th, const char *key, const char *text);
-void th_set_file(struct th *th, const char *key, int descriptor); /* now the instance's */
-void th_set_cpus(struct th *th, uint32_t cpus);			  /* 1 */
+/* Takes the descriptor; the instance gets a duplicate, which the host closes after destroy. */
+void th_set_file(struct th *th, const char *key, int descriptor);
+void th_set_cpus(struct th *th, uint32_t cpus); /* 1 */
 
 /* create, links, placement, realize, publish, resume.  Returns the first failure, undone. */
 lichen_status th_start(struct th *th);
@@ -51,17 +62,23 @@ uint64_t th_load(struct th *th, lichen_gpa gpa, uint32_t size);
 void th_store(struct th *th, lichen_gpa gpa, uint32_t size, uint64_t value);
 
 /* Interrupts: the level now, and rising edges since th_start(). */
-uint32_t th_line(const struct th *th, uint32_t gsi);
-uint32_t th_edges(const struct th *th, uint32_t gsi);
+uint32_t th_line(struct th *th, uint32_t gsi);
+uint32_t th_edges(struct th *th, uint32_t gsi);
+/* The guest's EOI: drops what a trigger eventfd asserted, and says so to its resample one. */
+void th_eoi(struct th *th, uint32_t gsi);
+/* Messages sent since th_start(); *last (may be NULL) is the latest one. */
+uint32_t th_messages(struct th *th, struct lichen_message *last);
 
-/* Guest RAM, TH_RAM_SIZE bytes from 0. */
+/* Guest RAM as one piece: what the guest has from 4 GiB on follows 3 GiB. */
 uint8_t *th_ram(struct th *th);
-void th_set_memory(struct th *th, uint64_t size); /* what memory_range reports from 0, with a
-						     hole [3 GiB, 4 GiB) above that size; backed
-						     to TH_RAM_SIZE only; default TH_RAM_SIZE */
+/* Bytes of RAM, whole pages, with a hole [3 GiB, 4 GiB); before th_start() and th_ram(). */
+void th_set_memory(struct th *th, uint64_t size);
 /* The boot vCPU as set_cpu left it; NULL before. */
 const struct lichen_cpu *th_cpu(const struct th *th);
-/* Calls the provided interface: ops of `id`, NULL where the class lacks it. */
+/*
+ * The provided interface `id`, NULL where the class lacks it; its functions take
+ * th_self() and TH_CLIENT.  TH_CLIENT joins before publish and goes before quiesce.
+ */
 const void *th_interface(struct th *th, const char *id);
 
 /* Time: clocks start at 1 s (guest, host) and at 2026-01-02 03:04:05 UTC (wall); moving
@@ -74,9 +91,10 @@ uint32_t th_poll(struct th *th, int ms);
 
 /* What the instance asked for: 0 for nothing yet. */
 struct th_asked {
-	uint32_t exit;	/* status of request_exit | 0x100 */
-	uint32_t end;	/* enum lichen_end */
-	uint32_t reset; /* enum lichen_reset */
+	uint32_t exit;	 /* status of request_exit | 0x100 */
+	uint32_t end;	 /* enum lichen_end */
+	uint32_t detail; /* request_end's */
+	uint32_t reset;	 /* enum lichen_reset; until th_reset() */
 };
 struct th_asked th_asked(const struct th *th);
 
@@ -103,7 +121,7 @@ void th_peer_writable(struct th *th);
 struct th_posted {
 	uint32_t event;
 	uint32_t size;
-	uint8_t data[4096];
+	uint8_t data[TH_POST_MAX];
 };
 /* The oldest event not yet fetched; 0 when there is none. */
 int th_posted(struct th *th, struct th_posted *posted);

@@ -3,9 +3,9 @@
  * profile.h: a machine as its YAML profile describes it, checked and typed.
  *
  * profile_yaml.c reads a file into a tree that keeps places; profile_compose.c
- * joins includes and overrides; profile_bind.c types the tree by what the
- * plugins declare; profile_order.c ties needs to providers and orders creation;
- * profile_print.c writes the composed profile.  Every fault goes to the list of
+ * joins includes and overrides (profile_merge.c); profile_bind.c types the tree
+ * by what the plugins declare; profile_order.c ties needs to providers and orders
+ * creation; profile_print.c writes the composed profile.  Every fault goes to the list of
  * diagnostics and the work goes on, so that one run tells them all.
  */
 #ifndef FW_PROFILE_H
@@ -25,18 +25,25 @@ struct fw_mark {
 
 struct fw_diag {
 	struct fw_mark mark;
-	char *text; /* one sentence without its place */
+	char *text; /* one sentence without its place; mark.file lies in the same block */
 };
+
+enum { FW_DIAGS_MAX = 1000 };
 
 struct fw_diags {
-	struct fw_diag *items;
+	struct fw_diag *items; /* sorted by place; equal places in the order of telling */
 	uint32_t count, room;
+	uint32_t more; /* told when FW_DIAGS_MAX were kept */
+	uint32_t lost; /* told when there was no memory */
 };
 
-/* Adds a sentence: subject, value, limit; the place is appended when printed. */
+/*
+ * Adds a sentence: subject, value, limit; the place is appended when printed.
+ * All is copied, mark.file too; control characters become '?'.
+ */
 __attribute__((format(printf, 3, 4))) void fw_diag(struct fw_diags *diags, struct fw_mark mark,
 						   const char *format, ...);
-/* "text (file:line:column)", each on a line, sorted by place. */
+/* "text (file:line:column)", each on a line. */
 void fw_diags_print(const struct fw_diags *diags, FILE *to);
 void fw_diags_clear(struct fw_diags *diags);
 
@@ -45,6 +52,7 @@ struct fw_value {
 	struct fw_mark mark; /* file NULL: the declaration's fallback */
 	uint64_t number;     /* integers (signed ones as int64_t), BOOL, CHOICE's index */
 	char *text;	     /* TEXT; FILE: full path; NULL: absent */
+	const char *written; /* as the YAML has it; NULL: a default */
 };
 
 /* What one need of an instance is tied to. */

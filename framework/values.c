@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* values.c: puts a spec's values into an instance; opens its files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profile.h"
+
+static const char *values_reason(int error)
+{
+	switch (error) {
+#define VALUES_REASON(name, number, text) \
+	case number:                      \
+		return text;
+		LICHEN_STATUS_MAP(VALUES_REASON)
+#undef VALUES_REASON
+	case ENOTDIR:
+		return "not found: part of the path is no folder";
+	case EISDIR:
+		return "is a folder";
+	case EROFS:
+		return "on a read-only file system";
+	case ENXIO:
+		return "not a regular file";
+	case ENAMETOOLONG:
+		return "longer than a path may be";
+	case EMFILE:
+	case ENFILE:
+		return "too many files are open";
+	default:
+		return "cannot be opened";
+	}
+}
+
+static int values_flags(const struct lichen_param *param)
+{
+	/* Not blocking: a fifo or a modem line would keep us waiting for its other end. */
+	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+	if (param->flags & LICHEN_PARAM_DIRECTORY)
+		return O_CLOEXEC | O_PATH;
+	if (!(param->flags & LICHEN_PARAM_WRITE))
+		return flags | O_RDONLY;
+	flags |= param->flags & LICHEN_PARAM_READ ? O_RDWR : O_WRONLY;
+	if (param->flags & LICHEN_PARAM_CREATE)
+		flags |= O_CREAT;
+	if (param->flags & LICHEN_PARAM_APPEND)
+		flags |= O_APPEND;
+	return flags;
+}
+
+/* Why what was opened is not what the parameter asks for, or NULL. */
+static const char *values_refuse(const struct lichen_param *param, int file)
+{
+	struct stat status;
+
+	if (fstat(file, &status) < 0)
+		return values_reason(errno);
+	if (param->flags & LICHEN_PARAM_DIRECTORY)
+		return S_ISDIR(status.st_mode) ? NULL : "not a folder";
+	if (param->flags & LICHEN_PARAM_DEVICE)
+		return S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ? NULL
+									  : "not a device node";
+	if (S_ISDIR(status.st_mode))
+		return "is a folder";
+	return S_ISREG(status.st_mode) ? NULL : "not a regular file";
+}
+
+/* A descriptor, or -1 and the reason. */
+static int values_open(const struct lichen_param *param, const char *path, const char **why)
+{
+	const int flags = values_flags(param);
+	int file = open(path, flags, S_IRUSR | S_IWUSR);
+
+	if (file < 0) {
+		*why = values_reason(errno);
+		return -1;
+	}
+	*why = values_refuse(param, file);
+	if (!*why && !(flags & O_PATH) &&
+	    fcntl(file, F_SETFL, flags & (O_ACCMODE | O_APPEND)) < 0)
+		*why = values_reason(errno);
+	if (!*why)
+		return file;
+	(void)close(file);
+	return -1;
+}
+
+/* Stores one value; -1: told. */
+static int values_store_one(const struct fw_spec *spec, const struct lichen_param *param,
+			    const struct fw_value *value, unsigned char *member,
+			    struct fw_diags *diags)
+{
+	const uint8_t u8 = (uint8_t)value->number;
+	const uint16_t u16 = (uint16_t)value->number;
+	const uint32_t u32 = (uint32_t)value->number;
+	const char *why = NULL, *text = value->text;
+	int32_t file = -1;
+
+	switch (param->type) {
+	case LICHEN_U8:
+	case LICHEN_S8:
+	case LICHEN_BOOL:
+		memcpy(member, &u8, sizeof(u8));
+		break;
+	case LICHEN_U16:
+	case LICHEN_S16:
+		memcpy(member, &u16, sizeof(u16));
+		break;
+	case LICHEN_U32:
+	case LICHEN_S32:
+	case LICHEN_CHOICE:
+		memcpy(member, &u32, sizeof(u32));
+		break;
+	case LICHEN_TEXT:
+		memcpy(member, &text, sizeof(text));
+		break;
+	case LICHEN_FILE:
+		if (text)
+			file = values_open(param, text, &why);
+		if (why)
+			fw_diag(diags, value->mark, "%s %s: %s %s: %s", spec->path, spec->id,
+				param->name, value->written ? value->written : text, why);
+		memcpy(member, &file, sizeof(file));
+		break;
+	default:
+		memcpy(member, &value->number, sizeof(value->number));
+		break;
+	}
+	return why ? -1 : 0;
+}
+
+lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
+			      struct fw_diags *diags)
+{
+	const struct lichen_param *params = spec->class->params.items;
+	int failed = 0;
+
+	for (uint32_t i = 0; i < spec->class->params.count; i++)
+		failed |= values_store_one(spec, &params[i], &spec->values[i],
+					   (unsigned char *)instance + params[i].offset, diags);
+	if (!failed)
+		return 0;
+	fw_values_close(spec, instance);
+	return -LICHEN_EINVAL;
+}
+
+void fw_values_close(const struct fw_spec *spec, void *instance)
+{
+	const struct lichen_param *params = spec->class->params.items;
+
+	for (uint32_t i = 0; i < spec->class->params.count; i++) {
+		unsigned char *member = (unsigned char *)instance + params[i].offset;
+		int32_t file;
+
+		if (params[i].type != LICHEN_FILE)
+			continue;
+		memcpy(&file, member, sizeof(file));
+		if (file >= 0)
+			(void)close(file);
+		file = -1;
+		memcpy(member, &file, sizeof(file));
+	}
+}

@@ -189,6 +189,12 @@ struct hv_ops {
 	 * for the first run.  [any]
 	 */
 	void (*vcpu_kick)(struct hv_vcpu *vcpu);
+	/*
+	 * Back to the state in which vcpu_create left it: all registers, MSRs, the
+	 * local APIC; those that wait for a start wait again.  An instruction under
+	 * way is dropped.  -LICHEN_EIO: the vCPU cannot go on.
+	 */
+	lichen_status (*vcpu_reset)(struct hv_vcpu *vcpu);
 };
 
 extern const struct hv_ops hv_kvm;

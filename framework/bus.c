@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bus.c: finds the window that answers an access.  See bus.h.
+ *
+ * What readers see is a map: disjoint spans sorted by address, ranks already
+ * resolved, never changed while it is published.  A reader searches it inside an
+ * RCU read section, and before leaving the section pins the node that it found;
+ * lock and handler come after the section, under the pin.  So a read section
+ * never waits for anything, and synchronize ends soon whatever its caller holds,
+ * also on a vCPU's thread inside a handler.
+ *
+ * Removal publishes a map without the node, synchronizes (from here on nobody new
+ * can pin it), and waits until the pins left are those of the calling thread
+ * itself.  One who waits for the instance's lock has pinned the node as well, and
+ * the remover may be the one who holds that lock; so waiting for the lock is done
+ * in short turns that look at `gone`, and given up when it is set.  Hence removal
+ * never waits for a thread that waits for the remover, and afterwards nothing of
+ * the target, its lock included, is touched but by the caller's own handlers.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus.h"
+#include "rcu.h"
+
+enum {
+	BUS_ROOM_MIN = 16,	   /* targets */
+	BUS_LOCK_TURN_NS = 500000, /* how long a removal may wait for one in line for a lock */
+	BUS_WAIT_YIELDS = 100,
+	BUS_WAIT_NS = 20000,
+};
+
+/* What is published of a target: copies, so that the target may change once it is removed. */
+struct node {
+	const struct lichen_window *window;
+	void *self;
+	pthread_mutex_t *lock;
+	uint64_t start, last;
+	struct fw_target *target; /* its name; only writers compare it */
+	uint32_t pins;		  /* atomic; one is the bus's, until removal is over */
+	uint32_t gone;		  /* atomic; removal has begun */
+};
+
+struct span {
+	uint64_t start, last;
+	struct node *node;
+};
+
+struct map {
+	uint32_t count;
+	struct span spans[];
+};
+
+struct fw_bus {
+	struct map *map;       /* what readers find; RCU */
+	pthread_mutex_t write; /* guards all below, and who may publish */
+	struct map *spare;     /* as large as map, so that removal needs no memory */
+	struct node **nodes;   /* by rank, ascending */
+	uint32_t count, room;
+	uint64_t last; /* the highest address */
+};
+
+/* One use of a node by this thread; they nest where a handler makes an access. */
+struct use {
+	struct node *node;
+	struct use *outer;
+};
+
+static _Thread_local struct use *bus_uses;
+
+/* Each node painted over those of lower rank leaves at most two spans more. */
+static struct map *bus_map_new(uint32_t room)
+{
+	return calloc(1, sizeof(struct map) + 2 * (size_t)room * sizeof(struct span));
+}
+
+struct fw_bus *fw_bus_create(uint64_t limit)
+{
+	struct fw_bus *bus = calloc(1, sizeof(*bus));
+
+	if (!bus)
+		return NULL;
+	bus->room = BUS_ROOM_MIN;
+	bus->last = limit - 1; /* 0: 2^64 - 1 */
+	bus->map = bus_map_new(bus->room);
+	bus->spare = bus_map_new(bus->room);
+	bus->nodes = calloc(bus->room, sizeof(struct node *));
+	if (!bus->map || !bus->spare || !bus->nodes) {
+		free(bus->map);
+		free(bus->spare);
+		free(bus->nodes);
+		free(bus);
+		return NULL;
+	}
+	pthread_mutex_init(&bus->write, NULL);
+	return bus;
+}
+
+void fw_bus_destroy(struct fw_bus *bus)
+{
+	if (!bus)
+		return;
+	for (uint32_t i = 0; i < bus->count; i++)
+		free(bus->nodes[i]);
+	pthread_mutex_destroy(&bus->write);
+	free(bus->map);
+	free(bus->spare);
+	free(bus->nodes);
+	free(bus);
+}
+
+/* The first span that ends at or after `address`; map->count where there is none. */
+static uint32_t map_find(const struct map *map, uint64_t address)
+{
+	uint32_t low = 0, high = map->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (map->spans[middle].last < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Lays node over what is there: at most the ends of the spans below remain. */
+static void map_paint(struct map *map, struct node *node)
+{
+	struct span pieces[3];
+	uint32_t count = 0, from = map_find(map, node->start), to = from;
+
+	while (to < map->count && map->spans[to].start <= node->last)
+		to++;
+	if (from < to && map->spans[from].start < node->start)
+		pieces[count++] = (struct span){ map->spans[from].start, node->start - 1,
+						 map->spans[from].node };
+	pieces[count++] = (struct span){ node->start, node->last, node };
+	if (from < to && map->spans[to - 1].last > node->last)
+		pieces[count++] = (struct span){ node->last + 1, map->spans[to - 1].last,
+						 map->spans[to - 1].node };
+	memmove(&map->spans[from + count], &map->spans[to],
+		(map->count - to) * sizeof(struct span));
+	memcpy(&map->spans[from], pieces, count * sizeof(struct span));
+	map->count = map->count - (to - from) + count;
+}
+
+/* Fills `fresh` from the nodes and makes it the map; nobody reads the one returned. */
+static struct map *bus_publish(struct fw_bus *bus, struct map *fresh)
+{
+	struct map *old = bus->map;
+
+	fresh->count = 0;
+	for (uint32_t i = 0; i < bus->count; i++)
+		map_paint(fresh, bus->nodes[i]);
+	fw_rcu_publish(&bus->map, fresh);
+	fw_rcu_synchronize();
+	return old;
+}
+
+/* Room for one node more: new maps, of which *fresh is to be published first. */
+static lichen_status bus_grow(struct fw_bus *bus, struct map **fresh)
+{
+	uint32_t room = bus->room * 2;
+	struct map *map, *spare;
+	struct node **nodes;
+
+	*fresh = NULL;
+	if (bus->count < bus->room)
+		return 0;
+	nodes = realloc(bus->nodes, room * sizeof(struct node *));
+	if (!nodes)
+		return -LICHEN_ENOMEM;
+	bus->nodes = nodes; /* larger than `room` says, should a map be missing */
+	map = bus_map_new(room);
+	spare = bus_map_new(room);
+	if (!map || !spare) {
+		free(map);
+		free(spare);
+		return -LICHEN_ENOMEM;
+	}
+	free(bus->spare);
+	bus->spare = spare;
+	bus->room = room;
+	*fresh = map;
+	return 0;
+}
+
+static uint32_t node_rank(const struct node *node)
+{
+	return node->window->rank;
+}
+
+static lichen_status bus_insert(struct fw_bus *bus, struct node *node,
+				const struct fw_target **clash)
+{
+	struct map *fresh;
+	uint32_t at = bus->count;
+	lichen_status status;
+
+	for (uint32_t i = 0; i < bus->count; i++) {
+		const struct node *other = bus->nodes[i];
+
+		if (node_rank(other) == node_rank(node) && other->start <= node->last &&
+		    node->start <= other->last) {
+			if (clash)
+				*clash = other->target;
+			return -LICHEN_EEXIST;
+		}
+	}
+	status = bus_grow(bus, &fresh);
+	if (status < 0)
+		return status;
+	for (; at > 0 && node_rank(bus->nodes[at - 1]) > node_rank(node); at--)
+		bus->nodes[at] = bus->nodes[at - 1];
+	bus->nodes[at] = node;
+	bus->count++;
+	if (fresh)
+		free(bus_publish(bus, fresh));
+	else
+		bus->spare = bus_publish(bus, bus->spare);
+	return 0;
+}
+
+lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
+			    const struct fw_target **clash)
+{
+	uint64_t size = target->window->size;
+	struct node *node;
+	lichen_status status;
+
+	if (size == 0 || target->start > bus->last || size - 1 > bus->last - target->start)
+		return -LICHEN_ERANGE;
+	node = malloc(sizeof(*node));
+	if (!node)
+		return -LICHEN_ENOMEM;
+	*node = (struct node){ .window = target->window,
+			       .self = target->self,
+			       .lock = target->lock,
+			       .start = target->start,
+			       .last = target->start + (size - 1),
+			       .target = target,
+			       .pins = 1 };
+	pthread_mutex_lock(&bus->write);
+	status = bus_insert(bus, node, clash);
+	pthread_mutex_unlock(&bus->write);
+	if (status < 0)
+		free(node);
+	return status;
+}
+
+/* Who takes the last pin away frees: the remover, or a handler that removed itself. */
+static void node_unpin(struct node *node)
+{
+	if (__atomic_sub_fetch(&node->pins, 1, __ATOMIC_ACQ_REL) == 0)
+		free(node);
+}
+
+static int node_gone(const struct node *node)
+{
+	return __atomic_load_n(&node->gone, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Until nobody but the bus and this thread's own handlers has it pinned. */
+static void node_wait(struct node *node)
+{
+	const struct timespec pause = { .tv_nsec = BUS_WAIT_NS };
+	uint32_t own = 1, turn = 0;
+
+	for (const struct use *use = bus_uses; use; use = use->outer)
+		own += use->node == node;
+	for (; __atomic_load_n(&node->pins, __ATOMIC_ACQUIRE) > own; turn++) {
+		if (turn < BUS_WAIT_YIELDS)
+			sched_yield();
+		else
+			nanosleep(&pause, NULL);
+	}
+}
+
+lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target)
+{
+	struct node *node = NULL;
+	uint32_t i = 0;
+
+	pthread_mutex_lock(&bus->write);
+	while (i < bus->count && bus->nodes[i]->target != target)
+		i++;
+	if (i < bus->count) {
+		node = bus->nodes[i];
+		bus->count--;
+		memmove(&bus->nodes[i], &bus->nodes[i + 1],
+			(bus->count - i) * sizeof(struct node *));
+		__atomic_store_n(&node->gone, 1, __ATOMIC_RELEASE);
+		bus->spare = bus_publish(bus, bus->spare);
+	}
+	pthread_mutex_unlock(&bus->write);
+	if (!node)
+		return -LICHEN_ENOENT;
+	node_wait(node);
+	node_unpin(node);
+	return 0;
+}
+
+/*
+ * The node that answers at `address`, pinned, or NULL.  *length is cut to what
+ * lies in the same span, or in the same gap.
+ */
+static struct node *bus_pin(struct fw_bus *bus, uint64_t address, uint32_t *length)
+{
+	struct node *node = NULL;
+	const struct map *map;
+	uint64_t to_end = *length - 1u; /* from address to the last byte that counts */
+	uint32_t i;
+
+	fw_rcu_read_lock();
+	map = fw_rcu_load(&bus->map);
+	i = map_find(map, address);
+	if (i < map->count) {
+		const struct span *span = &map->spans[i];
+
+		if (span->start <= address) {
+			node = span->node;
+			__atomic_add_fetch(&node->pins, 1, __ATOMIC_ACQUIRE);
+			if (to_end > span->last - address)
+				to_end = span->last - address;
+		} else if (to_end > span->start - address - 1) {
+			to_end = span->start - address - 1;
+		}
+	}
+	fw_rcu_read_unlock();
+	*length = (uint32_t)to_end + 1;
+	return node;
+}
+
+#ifdef FW_TSAN /* gcc 12's does not know pthread_mutex_clocklock() */
+#define BUS_CLOCK CLOCK_REALTIME
+#define bus_clocklock(mutex, until) pthread_mutex_timedlock((mutex), (until))
+#else
+#define BUS_CLOCK CLOCK_MONOTONIC
+#define bus_clocklock(mutex, until) pthread_mutex_clocklock((mutex), BUS_CLOCK, (until))
+#endif
+
+/* 0: the node's lock is held, where it has one.  -1: the node is gone. */
+static int node_lock(const struct node *node)
+{
+	struct timespec until;
+	int result;
+
+	if (!node->lock)
+		return 0;
+	result = pthread_mutex_trylock(node->lock);
+	while (result != 0) {
+		assert(result == EBUSY || result == ETIMEDOUT);
+		if (node_gone(node))
+			return -1;
+		clock_gettime(BUS_CLOCK, &until);
+		until.tv_nsec += BUS_LOCK_TURN_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		result = bus_clocklock(node->lock, &until);
+	}
+	return 0;
+}
+
+static uint64_t bytes_mask(uint32_t size)
+{
+	return size >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
+}
+
+/* An access as it comes; `value` is what is read, or to be written. */
+struct access {
+	uint64_t address, value;
+	uint32_t size, write;
+};
+
+/* One call of the handlers: size is 1, 2, 4 or 8 and divides off. */
+static uint64_t node_call(const struct node *node, uint64_t off, uint32_t size, uint32_t write,
+			  uint64_t value)
+{
+	const struct lichen_window *window = node->window;
+	const struct lichen_io_ops *ops = window->ops;
+
+	if (write && ops && ops->write)
+		ops->write(node->self, window->cookie, off, size, value & bytes_mask(size));
+	if (write || !ops || !ops->read)
+		return UINT64_MAX;
+	return ops->read(node->self, window->cookie, off, size);
+}
+
+/* A read narrower than the narrowest access: the aligned whole, and of it the part. */
+static uint64_t node_read_part(const struct node *node, uint64_t off, uint32_t narrowest)
+{
+	uint64_t whole = off & ~(uint64_t)(narrowest - 1);
+
+	if (narrowest - 1 > node->last - node->start - whole)
+		return UINT64_MAX; /* the window ends before the whole does */
+	return node_call(node, whole, narrowest, 0, 0) >> 8 * (off - whole);
+}
+
+/*
+ * Serves up to `length` bytes at `off` with at most one call; returns how many,
+ * and what was read in *value.
+ */
+static uint32_t node_step(const struct node *node, uint64_t off, uint32_t length,
+			  uint32_t write, uint64_t *value)
+{
+	const struct lichen_window *window = node->window;
+	uint32_t sizes = window->access_sizes ? window->access_sizes : 1 | 2 | 4 | 8;
+	uint32_t size = 8, narrower;
+
+	/* Handlers see aligned powers of two only, whatever the guest does. */
+	while (size > length || off & (size - 1))
+		size /= 2;
+	if (sizes & size) {
+		*value = node_call(node, off, size, write, *value);
+		return size;
+	}
+	if (window->split == LICHEN_REFUSE) {
+		*value = UINT64_MAX;
+		return size;
+	}
+	narrower = sizes & (size - 1);
+	if (narrower) {
+		size = 1u << (31 - __builtin_clz(narrower));
+		*value = node_call(node, off, size, write, *value);
+		return size;
+	}
+	*value = write ? 0 : node_read_part(node, off, sizes & -sizes);
+	return size;
+}
+
+/* Serves bytes [done, end) of the access; stops where the node went.  Returns the new done. */
+static uint32_t node_serve(const struct node *node, struct access *access, uint32_t done,
+			   uint32_t end)
+{
+	if (node_lock(node) < 0)
+		return done;
+	while (done < end && !node_gone(node)) {
+		uint64_t value = access->write ? access->value >> 8 * done : 0;
+		uint32_t size = node_step(node, access->address + done - node->start,
+					  end - done, access->write, &value);
+
+		if (!access->write) {
+			access->value &= ~(bytes_mask(size) << 8 * done);
+			access->value |= (value & bytes_mask(size)) << 8 * done;
+		}
+		done += size;
+	}
+	if (node->lock)
+		pthread_mutex_unlock(node->lock);
+	return done;
+}
+
+/*
+ * Each turn serves a part, skips a gap, or finds that a node went: the access
+ * ends after at most eight turns and one more a removal.
+ */
+static int bus_access(struct fw_bus *bus, struct access *access)
+{
+	uint32_t done = 0;
+	int hit = 0;
+
+	while (done < access->size && access->address <= UINT64_MAX - done) {
+		uint32_t length = access->size - done, served;
+		struct use use = { .outer = bus_uses };
+
+		use.node = bus_pin(bus, access->address + done, &length);
+		if (!use.node) {
+			done += length;
+			continue;
+		}
+		bus_uses = &use;
+		served = node_serve(use.node, access, done, done + length);
+		hit |= served > done;
+		done = served;
+		bus_uses = use.outer;
+		node_unpin(use.node);
+	}
+	return hit;
+}
+
+int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t *value)
+{
+	struct access access = { .address = address, .size = size, .value = bytes_mask(size) };
+	int hit = bus_access(bus, &access);
+
+	*value = access.value;
+	return hit;
+}
+
+int fw_bus_write(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t value)
+{
+	struct access access = { .address = address, .size = size, .value = value, .write = 1 };
+
+	return bus_access(bus, &access);
+}
+
+void fw_bus_thread_enter(void)
+{
+	fw_rcu_thread_enter();
+}
+
+void fw_bus_thread_leave(void)
+{
+	fw_rcu_thread_leave();
+}

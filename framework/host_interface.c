@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* host_interface.c: interfaces that the host itself offers to instances. */
+#include <string.h>
+
+#include <lichen/backend.h>
+#include <lichen/boot.h>
+#include <lichen/hardware.h>
+
+#include "host.h"
+#include "vm.h"
+
+static lichen_status fw_irqchip_create(struct lichen_instance *in, uint32_t *pins)
+{
+	struct lichen_vm *vm = in->vm;
+	uint32_t count;
+	lichen_status status = vm->hv->irqchip_create(vm->hvm, &count);
+
+	if (status == 0)
+		status = fw_irqs_pins(&vm->irqs, count);
+	if (status == 0)
+		*pins = count;
+	return status;
+}
+
+static lichen_status fw_irqchip_get(struct lichen_instance *in, uint32_t part, uint8_t *state)
+{
+	return in->vm->hv->irqchip_get(in->vm->hvm, part, state);
+}
+
+static lichen_status fw_irqchip_set(struct lichen_instance *in, uint32_t part,
+				    const uint8_t *state)
+{
+	return in->vm->hv->irqchip_set(in->vm->hvm, part, state);
+}
+
+static const struct lichen_hv_irqchip fw_irqchip = {
+	LICHEN_STRUCT(struct lichen_hv_irqchip),
+	.create = fw_irqchip_create,
+	.get = fw_irqchip_get,
+	.set = fw_irqchip_set,
+};
+
+static lichen_status fw_pit_create(struct lichen_instance *in)
+{
+	return in->vm->hv->pit_create(in->vm->hvm);
+}
+
+static lichen_status fw_pit_get(struct lichen_instance *in, uint8_t *state)
+{
+	return in->vm->hv->pit_get(in->vm->hvm, state);
+}
+
+static lichen_status fw_pit_set(struct lichen_instance *in, const uint8_t *state)
+{
+	return in->vm->hv->pit_set(in->vm->hvm, state);
+}
+
+static const struct lichen_hv_pit fw_pit = {
+	LICHEN_STRUCT(struct lichen_hv_pit),
+	.create = fw_pit_create,
+	.get = fw_pit_get,
+	.set = fw_pit_set,
+};
+
+static lichen_status fw_boot_set_cpu(struct lichen_instance *in, uint32_t index,
+				     const struct lichen_cpu *cpu)
+{
+	struct lichen_vm *vm = in->vm;
+
+	if (index >= vm->vcpu_count)
+		return -LICHEN_ERANGE;
+	return vm->hv->vcpu_set(vm->vcpus[index].hv, cpu);
+}
+
+static const struct lichen_boot_host fw_boot_host = {
+	LICHEN_STRUCT(struct lichen_boot_host),
+	.set_cpu = fw_boot_set_cpu,
+};
+
+static lichen_status fw_console_take(struct lichen_instance *in, int32_t *input,
+				     int32_t *output)
+{
+	struct lichen_vm *vm = in->vm;
+
+	if (vm->console_owner)
+		return -LICHEN_EBUSY;
+	vm->console_owner = in;
+	*input = vm->console_in;
+	*output = vm->console_out;
+	vm->console_in = vm->console_out = -1;
+	return 0;
+}
+
+static const struct lichen_console fw_console = {
+	LICHEN_STRUCT(struct lichen_console),
+	.take = fw_console_take,
+};
+
+const void *fw_host_interface(struct lichen_instance *in, const char *id)
+{
+	if (strcmp(id, LICHEN_HV_IRQCHIP) == 0)
+		return &fw_irqchip;
+	if (strcmp(id, LICHEN_HV_PIT) == 0)
+		return &fw_pit;
+	if (strcmp(id, LICHEN_BOOT_HOST) == 0)
+		return &fw_boot_host;
+	if (strcmp(id, LICHEN_CONSOLE) == 0 &&
+	    (in->vm->console_out >= 0 || in->vm->console_owner))
+		return &fw_console;
+	return NULL;
+}

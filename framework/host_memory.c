@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* host_memory.c: guest memory, as an instance reaches it. */
+#include "host.h"
+#include "vm.h"
+
+lichen_status fw_host_memory_read(struct lichen_instance *in, lichen_space space,
+				  lichen_gpa gpa, void *to, uint64_t size)
+{
+	return space ? -LICHEN_ENOTSUP : fw_memory_read(&in->vm->memory, gpa, to, size);
+}
+
+lichen_status fw_host_memory_write(struct lichen_instance *in, lichen_space space,
+				   lichen_gpa gpa, const void *from, uint64_t size)
+{
+	return space ? -LICHEN_ENOTSUP : fw_memory_write(&in->vm->memory, gpa, from, size);
+}
+
+lichen_status fw_host_memory_map(struct lichen_instance *in, lichen_space space, lichen_gpa gpa,
+				 uint64_t size, uint32_t access, struct lichen_map *map)
+{
+	void *data;
+
+	if (space || access & ~(uint32_t)(LICHEN_ACCESS_READ | LICHEN_ACCESS_WRITE))
+		return -LICHEN_ENOTSUP;
+	data = fw_memory_at(&in->vm->memory, gpa, size);
+	if (!data)
+		return -LICHEN_EFAULT;
+	map->data = data;
+	map->size = size;
+	map->handle = gpa;
+	return 0;
+}
+
+/* Dirty pages are tracked by nobody yet, so there is nothing to mark. */
+void fw_host_memory_unmap(struct lichen_instance *in, struct lichen_map *map, uint64_t written)
+{
+	(void)in, (void)written;
+	map->data = NULL;
+	map->size = 0;
+}
+
+lichen_status fw_host_memory_range(struct lichen_instance *in, uint32_t index,
+				   struct lichen_range *range)
+{
+	return fw_memory_range(&in->vm->memory, index, range);
+}
+
+lichen_status fw_host_memory_reserve(struct lichen_instance *in, lichen_gpa gpa, uint64_t size,
+				     uint32_t type)
+{
+	return fw_memory_reserve(&in->vm->memory, in, gpa, size, type);
+}
+
+lichen_status fw_host_memory_listen(struct lichen_instance *in, lichen_space space)
+{
+	(void)in, (void)space;
+	return -LICHEN_ENOTSUP;
+}

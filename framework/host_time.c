@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* host_time.c: clocks, timers, watched descriptors and threads of an instance. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "host.h"
+#include "vm.h"
+
+static struct fw_claim *fw_claim_of_timer(struct fw_timer *timer)
+{
+	return (struct fw_claim *)((char *)timer - offsetof(struct fw_claim, timer));
+}
+
+static struct fw_claim *fw_claim_of_watch(struct fw_watch *watch)
+{
+	return (struct fw_claim *)((char *)watch - offsetof(struct fw_claim, watch));
+}
+
+static lichen_status fw_claimed_or_freed(struct fw_claim *claim, lichen_handle *handle)
+{
+	const lichen_handle entered = fw_claim_enter(claim);
+
+	if (!entered) {
+		free(claim);
+		return -LICHEN_ENOSPC;
+	}
+	*handle = entered;
+	return 0;
+}
+
+uint64_t fw_host_clock_now(struct lichen_instance *in, uint32_t clock)
+{
+	return fw_clock_now(&in->vm->loop, clock);
+}
+
+static void fw_host_timer_due(struct fw_timer *timer)
+{
+	struct fw_claim *claim = fw_claim_of_timer(timer);
+	struct lichen_instance *in = claim->in;
+
+	fw_lock(in);
+	if (fw_timer_fired(timer) && in->class->timer)
+		in->class->timer(in->self, claim->cookie);
+	fw_unlock(in);
+}
+
+lichen_status fw_host_timer_create(struct lichen_instance *in, uint32_t clock, uint64_t cookie,
+				   lichen_handle *handle)
+{
+	struct fw_claim *claim;
+
+	if (clock < LICHEN_CLOCK_GUEST || clock > LICHEN_CLOCK_WALL)
+		return -LICHEN_EINVAL;
+	claim = fw_claim_new(in, FW_CLAIM_TIMER, cookie);
+	if (!claim)
+		return -LICHEN_ENOMEM;
+	claim->timer.loop = &in->vm->loop;
+	claim->timer.clock = clock;
+	claim->timer.due = fw_host_timer_due;
+	return fw_claimed_or_freed(claim, handle);
+}
+
+void fw_host_timer_arm(struct lichen_instance *in, lichen_handle handle, uint64_t deadline)
+{
+	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_TIMER, "timer_arm");
+
+	if (claim)
+		fw_timer_arm(&claim->timer, deadline);
+}
+
+void fw_host_timer_cancel(struct lichen_instance *in, lichen_handle handle)
+{
+	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_TIMER, "timer_cancel");
+
+	if (claim)
+		fw_timer_cancel(&claim->timer);
+}
+
+void fw_host_timer_release(struct lichen_instance *in, lichen_handle handle)
+{
+	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_TIMER, "timer_release");
+
+	if (claim)
+		fw_claim_drop(claim);
+}
+
+static void fw_host_watch_ready(struct fw_watch *watch, uint32_t events)
+{
+	struct fw_claim *claim = fw_claim_of_watch(watch);
+	struct lichen_instance *in = claim->in;
+	const uint64_t cookie = claim->cookie; /* the callback may release the watch */
+
+	fw_lock(in);
+	if (in->class->ready)
+		in->class->ready(in->self, cookie, events);
+	fw_unlock(in);
+}
+
+lichen_status fw_host_watch(struct lichen_instance *in, int32_t descriptor, uint32_t events,
+			    uint64_t cookie, lichen_handle *handle)
+{
+	const uint32_t known = LICHEN_WATCH_READ | LICHEN_WATCH_WRITE | LICHEN_WATCH_HANGUP;
+	struct fw_claim *claim;
+	lichen_handle entered;
+	lichen_status status;
+
+	if (events & ~known)
+		return -LICHEN_ENOTSUP;
+	claim = fw_claim_new(in, FW_CLAIM_WATCH, cookie);
+	if (!claim)
+		return -LICHEN_ENOMEM;
+	claim->watch.ready = fw_host_watch_ready;
+	status = fw_watch_start(&in->vm->loop, &claim->watch, descriptor, events);
+	if (status < 0) {
+		free(claim);
+		return status;
+	}
+	entered = fw_claim_enter(claim);
+	if (!entered) {
+		fw_watch_stop(&claim->watch);
+		free(claim);
+		return -LICHEN_ENOSPC;
+	}
+	*handle = entered;
+	return 0;
+}
+
+void fw_host_watch_update(struct lichen_instance *in, lichen_handle handle, uint32_t events)
+{
+	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_WATCH, "watch_update");
+
+	if (claim)
+		fw_watch_update(&claim->watch, events);
+}
+
+void fw_host_watch_release(struct lichen_instance *in, lichen_handle handle)
+{
+	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_WATCH, "watch_release");
+
+	if (claim)
+		fw_claim_drop(claim);
+}
+
+static void *fw_host_thread_run(void *argument)
+{
+	struct fw_claim *claim = argument;
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	fw_bus_thread_enter();
+	claim->in->class->thread(claim->in->self, claim->cookie);
+	fw_bus_thread_leave();
+	return NULL;
+}
+
+lichen_status fw_host_thread_start(struct lichen_instance *in, const char *name,
+				   uint64_t cookie)
+{
+	struct fw_claim *claim;
+	int error;
+
+	if (!in->class->thread)
+		return -LICHEN_EINVAL;
+	claim = fw_claim_new(in, FW_CLAIM_THREAD, cookie);
+	if (!claim)
+		return -LICHEN_ENOMEM;
+	error = pthread_create(&claim->thread, NULL, fw_host_thread_run, claim);
+	if (error) {
+		free(claim);
+		return -error;
+	}
+	pthread_setname_np(claim->thread, name);
+	if (!fw_claim_enter(claim)) {
+		/* The thread runs and the class will end it at quiesce: wait for that there. */
+		pthread_join(claim->thread, NULL);
+		free(claim);
+		return -LICHEN_ENOSPC;
+	}
+	return 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* instance.c: the life of an instance.  See instance.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "status.h"
+#include "vm.h"
+
+void fw_lock(struct lichen_instance *in)
+{
+	if (!fw_is_parallel(in))
+		pthread_mutex_lock(&in->lock);
+}
+
+void fw_unlock(struct lichen_instance *in)
+{
+	if (!fw_is_parallel(in))
+		pthread_mutex_unlock(&in->lock);
+}
+
+void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_status status,
+		       struct fw_diags *diags)
+{
+	const struct fw_spec *spec = in->spec;
+
+	pthread_mutex_lock(&in->error_lock);
+	if (in->error.text[0])
+		fw_diag(diags, spec->mark, "%s %s: %s", spec->path, spec->id, in->error.text);
+	else
+		fw_diag(diags, spec->mark, "%s %s: %s: %s", spec->path, spec->id, what,
+			fw_status_text(status));
+	in->error.text[0] = '\0';
+	pthread_mutex_unlock(&in->error_lock);
+}
+
+static void fw_instance_free(struct lichen_instance *in)
+{
+	pthread_mutex_destroy(&in->lock);
+	pthread_mutex_destroy(&in->error_lock);
+	pthread_mutex_destroy(&in->ledger_lock);
+	free(in->clients);
+	free(in->links);
+	free(in->first_link);
+	free(in->places);
+	free(in->self);
+	free(in);
+}
+
+static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, const struct fw_spec *spec)
+{
+	struct lichen_instance *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return NULL;
+	pthread_mutex_init(&in->lock, NULL);
+	pthread_mutex_init(&in->error_lock, NULL);
+	pthread_mutex_init(&in->ledger_lock, NULL);
+	in->vm = vm;
+	in->spec = spec;
+	in->class = spec->class;
+	in->self = calloc(1, spec->class->instance_size);
+	in->places = calloc((size_t)spec->class->windows.count + 1, sizeof(*in->places));
+	if (!in->self || !in->places) {
+		fw_instance_free(in);
+		return NULL;
+	}
+	((struct lichen_dev *)in->self)->host = &fw_host;
+	((struct lichen_dev *)in->self)->in = in;
+	return in;
+}
+
+lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spec,
+				 struct lichen_instance **created, struct fw_diags *diags)
+{
+	struct lichen_instance *in = fw_instance_new(vm, spec);
+	lichen_status status;
+
+	if (!in) {
+		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
+		return -LICHEN_ENOMEM;
+	}
+	status = fw_values_store(spec, in->self, diags);
+	if (status < 0) {
+		fw_instance_free(in);
+		return status;
+	}
+	status = fw_links_make(in);
+	if (status == 0)
+		status = in->class->create ? in->class->create(in->self) : 0;
+	if (status < 0) {
+		fw_instance_blame(in, "cannot be created", status, diags);
+		fw_links_break(in);
+		fw_values_close(spec, in->self);
+		fw_instance_free(in);
+		return status;
+	}
+	atomic_store(&in->state, FW_CREATED);
+	*created = in;
+	return 0;
+}
+
+/* Where the declaration puts window `index`; the profile has checked the parameter. */
+static lichen_status fw_instance_place(struct lichen_instance *in, uint32_t index)
+{
+	const struct lichen_window *window =
+		&FW_ITEMS(struct lichen_window, in->class->windows)[index];
+	const struct lichen_param *params = FW_ITEMS(struct lichen_param, in->class->params);
+	uint64_t at = window->address;
+
+	for (uint32_t i = 0; window->placed_by && i < in->class->params.count; i++)
+		if (strcmp(params[i].name, window->placed_by) == 0)
+			at = in->spec->values[i].number;
+	switch (window->place) {
+	case LICHEN_PLACE_PORT:
+		return fw_place(in, index, in->vm->ports, at);
+	case LICHEN_PLACE_GPA:
+		return fw_place(in, index, in->vm->mmio, at);
+	default:
+		return 0;
+	}
+}
+
+lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags)
+{
+	lichen_status status = 0;
+
+	for (uint32_t i = 0; i < in->class->windows.count && status == 0; i++)
+		status = fw_instance_place(in, i);
+	if (status == 0 && in->class->realize)
+		status = in->class->realize(in->self);
+	if (status > 0)
+		status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+	if (status < 0) {
+		fw_instance_blame(in, "cannot be realized", status, diags);
+		fw_ledger_revoke(in);
+		return status;
+	}
+	atomic_store(&in->state, FW_REALIZED);
+	return 0;
+}
+
+void fw_instance_destroy(struct lichen_instance *in)
+{
+	if (!in)
+		return;
+	atomic_store(&in->state, FW_QUIESCING);
+	if (in->class->quiesce) {
+		fw_lock(in);
+		(void)in->class->quiesce(
+			in->self); /* nothing runs any more: it cannot matter */
+		fw_unlock(in);
+	}
+	fw_ledger_revoke(in);
+	fw_links_break(in);
+	atomic_store(&in->state, FW_DRAINED);
+	if (in->class->destroy)
+		in->class->destroy(in->self);
+	fw_values_close(in->spec, in->self);
+	fw_instance_free(in);
+}

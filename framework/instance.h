@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * instance.h: one use of a plugin in a VM: its memory, its lock, its windows and
+ * links, and the ledger of what it holds.
+ *
+ * instance.c creates, realizes and takes it away; ledger.c keeps its claims;
+ * placement.c its windows; link.c ties it to others; host*.c are the functions
+ * that it calls, all of them the table fw_host.
+ */
+#ifndef FW_INSTANCE_H
+#define FW_INSTANCE_H
+
+#include <lichen/class.h>
+
+#include "bus.h"
+#include "irq.h"
+#include "log.h"
+#include "loop.h"
+#include "profile.h"
+
+struct lichen_vm;
+
+extern const struct lichen_host fw_host;
+
+enum fw_state {
+	FW_CREATED = 1,
+	FW_REALIZED = 2,
+	FW_RUNNING = 3,
+	FW_PAUSED = 4,
+	FW_QUIESCING = 5,
+	FW_DRAINED = 6,
+};
+
+/* --- the ledger --- */
+
+enum fw_claim_kind {
+	FW_CLAIM_LINE = 1,
+	FW_CLAIM_MESSAGE = 2,
+	FW_CLAIM_TIMER = 3,
+	FW_CLAIM_WATCH = 4,
+	FW_CLAIM_DOORBELL = 5,
+	FW_CLAIM_THREAD = 6,
+};
+
+struct fw_bell {
+	struct hv_doorbell hv;
+	uint32_t window;
+	uint64_t offset;
+	uint32_t attached;
+};
+
+struct fw_claim {
+	enum fw_claim_kind kind;
+	uint32_t slot;
+	struct lichen_instance *in;
+	uint64_t cookie;
+	union {
+		struct fw_line line;
+		struct fw_message message;
+		struct fw_timer timer;
+		struct fw_watch watch;
+		struct fw_bell bell;
+		pthread_t thread;
+	};
+};
+
+enum { FW_CLAIMS_MAX = 256 };
+
+/* A handle is (serial << 16 | slot + 1), so that a stale one is noticed. */
+struct fw_slot {
+	_Atomic(struct fw_claim *) claim;
+	_Atomic uint64_t serial;
+};
+
+/* --- links --- */
+
+/* Consumer's side of a tie.  `pub` is first: plugins hand its address back. */
+struct fw_link {
+	struct lichen_link pub;
+	struct lichen_instance *provider, *consumer;
+	uint32_t need; /* index in the consumer's class */
+};
+
+/* --- windows --- */
+
+struct fw_place {
+	struct fw_target target;
+	struct fw_bus *bus; /* NULL: not placed */
+};
+
+struct lichen_instance {
+	struct lichen_vm *vm;
+	const struct fw_spec *spec;
+	const struct lichen_class *class;
+	void *self;
+	pthread_mutex_t lock;	 /* the instance lock; unused where the class is PARALLEL */
+	_Atomic uint32_t state;	 /* enum fw_state; 0 before create */
+	struct fw_place *places; /* one a declared window */
+	struct fw_link *links;	 /* all of them, in the order of needs */
+	uint32_t link_count;
+	uint32_t *first_link; /* need -> index in links; has one more entry than needs */
+	struct fw_link *
+		*clients; /* consumers of what it provides; client n is clients[n - 1] */
+	uint32_t client_count;
+	struct ld_error error; /* last sentence of host->error */
+	pthread_mutex_t error_lock;
+	struct fw_log_limit limit;
+	pthread_mutex_t ledger_lock; /* guards the filling of slots */
+	struct fw_slot slots[FW_CLAIMS_MAX];
+};
+
+static inline uint32_t fw_is_parallel(const struct lichen_instance *in)
+{
+	return in->class->flags & LICHEN_CLASS_PARALLEL;
+}
+
+/* Around every callback but create, realize and destroy. */
+void fw_lock(struct lichen_instance *in);
+void fw_unlock(struct lichen_instance *in);
+
+/*
+ * Makes the instance: memory, parameters, links (their providers exist), create.
+ * A failure is in diags with its place, and *in is NULL.  [control]
+ */
+lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spec,
+				 struct lichen_instance **in, struct fw_diags *diags);
+/* Places declared windows, calls realize.  [control] */
+lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags);
+/* quiesce, revoke, destroy, free; from any state.  NULL is ignored.  [control] */
+void fw_instance_destroy(struct lichen_instance *in);
+/* Puts the instance's own sentence, or else the status, in diags with its place. */
+void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_status status,
+		       struct fw_diags *diags);
+
+/* ledger.c.  New: NULL when the ledger is full or there is no memory; the claim is not yet in.
+ */
+struct fw_claim *fw_claim_new(struct lichen_instance *in, enum fw_claim_kind kind,
+			      uint64_t cookie);
+/* Enters it; returns its handle, or 0 when the ledger is full. */
+lichen_handle fw_claim_enter(struct fw_claim *claim);
+/* The claim behind a handle, or NULL (and a line that names the misbehaviour).  [any] */
+struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
+			     enum fw_claim_kind kind, const char *function);
+/* Takes it out and undoes it.  [control] */
+void fw_claim_drop(struct fw_claim *claim);
+/* All of them.  [control] */
+void fw_ledger_revoke(struct lichen_instance *in);
+const char *fw_claim_kind_name(enum fw_claim_kind kind);
+
+/* placement.c; errors as host->place_port and host->place_mmio. */
+lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bus *bus,
+		       uint64_t start);
+lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
+lichen_status fw_bell_attach(struct fw_claim *claim);
+void fw_bell_detach(struct fw_claim *claim);
+
+/* link.c */
+lichen_status fw_links_make(struct lichen_instance *in);
+void fw_links_break(struct lichen_instance *in);
+
+/* What the class provides under `id`, or NULL. */
+const struct lichen_provide *fw_provided(const struct lichen_class *class, const char *id);
+
+/* Items of a normalised table. */
+#define FW_ITEMS(type, table) ((const type *)(table).items)
+
+#endif

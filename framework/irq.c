@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* irq.c: interrupt lines; message.c has messages and the routing table.  See irq.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "irq.h"
+
+void fw_irqs_init(struct fw_irqs *irqs, const struct hv_ops *hv, struct hv_vm *hvm)
+{
+	*irqs = (struct fw_irqs){ .hv = hv, .hvm = hvm };
+	pthread_mutex_init(&irqs->routes_lock, NULL);
+}
+
+void fw_irqs_clear(struct fw_irqs *irqs)
+{
+	for (uint32_t i = 0; i < irqs->pin_count; i++)
+		pthread_mutex_destroy(&irqs->pins[i].lock);
+	free(irqs->pins);
+	irqs->pins = NULL;
+	irqs->pin_count = 0;
+	pthread_mutex_destroy(&irqs->routes_lock);
+}
+
+lichen_status fw_irqs_pins(struct fw_irqs *irqs, uint32_t pins)
+{
+	if (pins == 0 || pins > FW_PINS_MAX)
+		return -LICHEN_ERANGE;
+	irqs->pins = calloc(pins, sizeof(*irqs->pins));
+	if (!irqs->pins)
+		return -LICHEN_ENOMEM;
+	for (uint32_t i = 0; i < pins; i++)
+		pthread_mutex_init(&irqs->pins[i].lock, NULL);
+	irqs->pin_count = pins;
+	return 0;
+}
+
+lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line)
+{
+	const uint32_t known = LICHEN_LINE_LEVEL | LICHEN_LINE_SHARED;
+	struct fw_pin *pin;
+	lichen_status status = 0;
+
+	line->trigger = line->resample = -1;
+	line->level = 0;
+	if (irqs->pin_count == 0)
+		return -LICHEN_ENODEV;
+	if (line->flags & ~known)
+		return -LICHEN_ENOTSUP;
+	if (line->gsi >= irqs->pin_count)
+		return -LICHEN_ERANGE;
+	pin = &irqs->pins[line->gsi];
+	pthread_mutex_lock(&pin->lock);
+	if (pin->claims == 0)
+		pin->flags = line->flags;
+	else if (pin->flags != line->flags || !(pin->flags & LICHEN_LINE_SHARED))
+		status = -LICHEN_EBUSY;
+	if (status == 0)
+		pin->claims++;
+	pthread_mutex_unlock(&pin->lock);
+	return status;
+}
+
+/* Caller holds the pin's lock. */
+static void fw_pin_drive(struct fw_irqs *irqs, const struct fw_line *line, uint32_t level)
+{
+	/* The hypervisor refuses a line only when there is no irqchip: claims ensure one. */
+	(void)irqs->hv->line(irqs->hvm, line->gsi, level);
+}
+
+void fw_line_set(struct fw_irqs *irqs, struct fw_line *line, uint32_t level)
+{
+	struct fw_pin *pin = &irqs->pins[line->gsi];
+
+	level = level != 0;
+	pthread_mutex_lock(&pin->lock);
+	if (!(line->flags & LICHEN_LINE_LEVEL)) {
+		if (level) {
+			fw_pin_drive(irqs, line, 1);
+			fw_pin_drive(irqs, line, 0);
+		}
+	} else if (line->level != level) {
+		line->level = level;
+		if (level && pin->asserted++ == 0)
+			fw_pin_drive(irqs, line, 1);
+		else if (!level && --pin->asserted == 0)
+			fw_pin_drive(irqs, line, 0);
+	}
+	pthread_mutex_unlock(&pin->lock);
+}
+
+lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line)
+{
+	lichen_status status;
+
+	if (line->trigger >= 0)
+		return 0;
+	line->trigger = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (line->trigger < 0)
+		return -errno;
+	if (line->flags & LICHEN_LINE_LEVEL) {
+		line->resample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (line->resample < 0) {
+			status = -errno;
+			close(line->trigger);
+			line->trigger = -1;
+			return status;
+		}
+	}
+	status = irqs->hv->irqfd(irqs->hvm, line->gsi, line->trigger, line->resample, 1);
+	if (status < 0) {
+		close(line->trigger);
+		if (line->resample >= 0)
+			close(line->resample);
+		line->trigger = line->resample = -1;
+	}
+	return status;
+}
+
+void fw_line_release(struct fw_irqs *irqs, struct fw_line *line)
+{
+	struct fw_pin *pin = &irqs->pins[line->gsi];
+
+	if (line->flags & LICHEN_LINE_LEVEL)
+		fw_line_set(irqs, line, 0);
+	if (line->trigger >= 0) {
+		(void)irqs->hv->irqfd(irqs->hvm, line->gsi, line->trigger, line->resample, 0);
+		close(line->trigger);
+	}
+	if (line->resample >= 0)
+		close(line->resample);
+	pthread_mutex_lock(&pin->lock);
+	pin->claims--;
+	pthread_mutex_unlock(&pin->lock);
+}

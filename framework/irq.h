@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * irq.h: interrupt lines and messages.  Sharers of a line have their levels
+ * ORed here; what an eventfd raises is ORed by the hypervisor.  Messages get a
+ * GSI of their own, above the irqchip's pins, only when they need an eventfd.
+ */
+#ifndef FW_IRQ_H
+#define FW_IRQ_H
+
+#include <pthread.h>
+
+#include <lichen/interrupt.h>
+
+#include "hv/hv.h"
+
+enum { FW_PINS_MAX = 256, FW_MESSAGE_ROUTES = 1024 };
+
+/* A claim of a line by one instance. */
+struct fw_line {
+	uint32_t gsi;
+	uint32_t flags;	       /* enum lichen_line_flag */
+	uint32_t level;	       /* this claimant's part; guarded by the pin's lock */
+	int trigger, resample; /* eventfds, or -1 */
+};
+
+struct fw_message {
+	pthread_mutex_t lock; /* guards what follows */
+	uint64_t address;
+	uint32_t data;
+	uint32_t valid;	 /* has an address */
+	uint32_t masked; /* from the start, until unmasked */
+	uint32_t pending;
+	uint32_t gsi; /* 0: no route */
+	int trigger;  /* eventfd, or -1 */
+};
+
+struct fw_pin {
+	pthread_mutex_t lock;
+	uint32_t claims;   /* how many hold it */
+	uint32_t flags;	   /* of the first claim */
+	uint32_t asserted; /* how many claimants hold it high */
+};
+
+struct fw_irqs {
+	const struct hv_ops *hv;
+	struct hv_vm *hvm;
+	uint32_t pin_count; /* 0: there is no irqchip */
+	struct fw_pin *pins;
+	pthread_mutex_t routes_lock;		      /* guards the rest */
+	struct fw_message *routed[FW_MESSAGE_ROUTES]; /* index + pin_count is the GSI */
+};
+
+void fw_irqs_init(struct fw_irqs *irqs, const struct hv_ops *hv, struct hv_vm *hvm);
+void fw_irqs_clear(struct fw_irqs *irqs);
+/* The irqchip is there.  -LICHEN_ENOMEM.  [control] */
+lichen_status fw_irqs_pins(struct fw_irqs *irqs, uint32_t pins);
+
+/* host->line_* and host->message_* say what these do and return. */
+lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line);
+void fw_line_release(struct fw_irqs *irqs, struct fw_line *line);
+void fw_line_set(struct fw_irqs *irqs, struct fw_line *line, uint32_t level);
+lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line);
+
+lichen_status fw_message_claim(struct fw_irqs *irqs, struct fw_message *message);
+void fw_message_release(struct fw_irqs *irqs, struct fw_message *message);
+lichen_status fw_message_update(struct fw_irqs *irqs, struct fw_message *message,
+				const struct lichen_message *to);
+void fw_message_mask(struct fw_irqs *irqs, struct fw_message *message, uint32_t mask);
+uint32_t fw_message_pending(struct fw_message *message);
+void fw_message_send(struct fw_irqs *irqs, struct fw_message *message);
+lichen_status fw_message_eventfd(struct fw_irqs *irqs, struct fw_message *message);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* ledger.c: what an instance holds, and how it is taken back.  See instance.h. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+enum { FW_SLOT_BITS = 16 };
+
+const char *fw_claim_kind_name(enum fw_claim_kind kind)
+{
+	switch (kind) {
+	case FW_CLAIM_LINE:
+		return "line";
+	case FW_CLAIM_MESSAGE:
+		return "message";
+	case FW_CLAIM_TIMER:
+		return "timer";
+	case FW_CLAIM_WATCH:
+		return "watch";
+	case FW_CLAIM_DOORBELL:
+		return "doorbell";
+	case FW_CLAIM_THREAD:
+		return "thread";
+	}
+	return "?";
+}
+
+struct fw_claim *fw_claim_new(struct lichen_instance *in, enum fw_claim_kind kind,
+			      uint64_t cookie)
+{
+	struct fw_claim *claim = calloc(1, sizeof(*claim));
+
+	if (claim) {
+		claim->kind = kind;
+		claim->in = in;
+		claim->cookie = cookie;
+	}
+	return claim;
+}
+
+lichen_handle fw_claim_enter(struct fw_claim *claim)
+{
+	struct lichen_instance *in = claim->in;
+	lichen_handle handle = 0;
+
+	pthread_mutex_lock(&in->ledger_lock);
+	for (uint32_t i = 0; i < FW_CLAIMS_MAX && !handle; i++) {
+		struct fw_slot *slot = &in->slots[i];
+		uint64_t serial;
+
+		if (atomic_load_explicit(&slot->claim, memory_order_relaxed))
+			continue;
+		serial = atomic_fetch_add_explicit(&slot->serial, 1, memory_order_relaxed) + 1;
+		claim->slot = i;
+		handle = serial << FW_SLOT_BITS | (i + 1);
+		atomic_store_explicit(&slot->claim, claim, memory_order_release);
+	}
+	pthread_mutex_unlock(&in->ledger_lock);
+	return handle;
+}
+
+struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
+			     enum fw_claim_kind kind, const char *function)
+{
+	const uint64_t slot = (handle & ((1u << FW_SLOT_BITS) - 1)) - 1;
+
+	if (slot < FW_CLAIMS_MAX) {
+		struct fw_claim *claim =
+			atomic_load_explicit(&in->slots[slot].claim, memory_order_acquire);
+
+		if (claim && claim->kind == kind &&
+		    atomic_load_explicit(&in->slots[slot].serial, memory_order_relaxed) ==
+			    handle >> FW_SLOT_BITS)
+			return claim;
+	}
+	fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
+			  "%s: 0x%llx is no %s of this instance", function,
+			  (unsigned long long)handle, fw_claim_kind_name(kind));
+	return NULL;
+}
+
+void fw_claim_drop(struct fw_claim *claim)
+{
+	struct lichen_instance *in = claim->in;
+	struct lichen_vm *vm = in->vm;
+
+	atomic_store_explicit(&in->slots[claim->slot].claim, NULL, memory_order_release);
+	switch (claim->kind) {
+	case FW_CLAIM_LINE:
+		fw_line_release(&vm->irqs, &claim->line);
+		break;
+	case FW_CLAIM_MESSAGE:
+		fw_message_release(&vm->irqs, &claim->message);
+		break;
+	case FW_CLAIM_TIMER:
+		fw_timer_cancel(&claim->timer);
+		break;
+	case FW_CLAIM_WATCH:
+		fw_watch_stop(&claim->watch);
+		break;
+	case FW_CLAIM_DOORBELL:
+		fw_bell_detach(claim);
+		close(claim->bell.hv.descriptor);
+		break;
+	case FW_CLAIM_THREAD:
+		pthread_join(claim->thread, NULL);
+		break;
+	}
+	free(claim);
+}
+
+void fw_ledger_revoke(struct lichen_instance *in)
+{
+	for (uint32_t i = 0; i < FW_CLAIMS_MAX; i++) {
+		struct fw_claim *claim =
+			atomic_load_explicit(&in->slots[i].claim, memory_order_acquire);
+
+		if (claim)
+			fw_claim_drop(claim);
+	}
+	for (uint32_t i = 0; in->places && i < in->class->windows.count; i++)
+		(void)fw_unplace(in, i);
+	fw_memory_unreserve(&in->vm->memory, in);
+	if (in->vm->console_owner == in)
+		in->vm->console_owner = NULL;
+}

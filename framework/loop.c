@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c: posts and descriptors; timer.c has the clocks.  See loop.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "timer.h"
+
+enum { FW_LOOP_UV = 1 << 0, FW_LOOP_EPOLL = 1 << 1, FW_LOOP_TIMERS = 1 << 2 };
+
+static struct fw_post *fw_loop_take(struct fw_loop *loop)
+{
+	struct fw_post *first;
+
+	pthread_mutex_lock(&loop->lock);
+	first = loop->first_post;
+	loop->first_post = NULL;
+	loop->last_post = &loop->first_post;
+	pthread_mutex_unlock(&loop->lock);
+	return first;
+}
+
+void fw_loop_drain(struct fw_loop *loop)
+{
+	struct fw_post *post = fw_loop_take(loop);
+
+	while (post) {
+		struct fw_post *next = post->next;
+
+		post->run(post);
+		free(post);
+		post = next;
+	}
+}
+
+static void fw_loop_woken(uv_async_t *wake)
+{
+	fw_loop_drain(wake->data);
+}
+
+void fw_loop_post(struct fw_loop *loop, struct fw_post *post)
+{
+	post->next = NULL;
+	pthread_mutex_lock(&loop->lock);
+	*loop->last_post = post;
+	loop->last_post = &post->next;
+	pthread_mutex_unlock(&loop->lock);
+	fw_loop_wake(loop);
+}
+
+static uint32_t fw_watch_to_epoll(uint32_t events)
+{
+	return (events & LICHEN_WATCH_READ ? (uint32_t)EPOLLIN : 0) |
+	       (events & LICHEN_WATCH_WRITE ? (uint32_t)EPOLLOUT : 0);
+}
+
+static uint32_t fw_watch_from_epoll(uint32_t events)
+{
+	return (events & EPOLLIN ? (uint32_t)LICHEN_WATCH_READ : 0) |
+	       (events & EPOLLOUT ? (uint32_t)LICHEN_WATCH_WRITE : 0) |
+	       (events & (EPOLLHUP | EPOLLERR) ? (uint32_t)LICHEN_WATCH_HANGUP : 0);
+}
+
+/* The watch that `number` names, or NULL when it has been stopped meanwhile. */
+static struct fw_watch *fw_loop_watch(struct fw_loop *loop, uint64_t number)
+{
+	struct fw_watch *watch;
+
+	pthread_mutex_lock(&loop->lock);
+	for (watch = loop->watches; watch && watch->number != number; watch = watch->next)
+		;
+	pthread_mutex_unlock(&loop->lock);
+	return watch;
+}
+
+/* One of our descriptors is ready.  A watch may be stopped by an earlier one's callback. */
+static void fw_loop_ready(uv_poll_t *poll, int status, int events)
+{
+	struct fw_loop *loop = poll->data;
+	struct epoll_event ready[16];
+	int count;
+
+	(void)status, (void)events;
+	count = epoll_wait(loop->epoll, ready, 16, 0);
+	for (int i = 0; i < count; i++) {
+		struct fw_watch *watch = fw_loop_watch(loop, ready[i].data.u64);
+
+		if (watch)
+			watch->ready(watch, fw_watch_from_epoll(ready[i].events));
+	}
+}
+
+lichen_status fw_watch_start(struct fw_loop *loop, struct fw_watch *watch, int descriptor,
+			     uint32_t events)
+{
+	struct epoll_event event = { .events = fw_watch_to_epoll(events) };
+
+	watch->loop = loop;
+	watch->descriptor = descriptor;
+	pthread_mutex_lock(&loop->lock);
+	watch->number = ++loop->next_number;
+	event.data.u64 = watch->number;
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0) {
+		pthread_mutex_unlock(&loop->lock);
+		return -errno;
+	}
+	watch->next = loop->watches;
+	loop->watches = watch;
+	pthread_mutex_unlock(&loop->lock);
+	return 0;
+}
+
+void fw_watch_update(struct fw_watch *watch, uint32_t events)
+{
+	struct epoll_event event = { .events = fw_watch_to_epoll(events),
+				     .data.u64 = watch->number };
+
+	/* Fails only for a descriptor that its owner has closed: then there is nothing to
+	 * watch. */
+	(void)epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->descriptor, &event);
+}
+
+void fw_watch_stop(struct fw_watch *watch)
+{
+	struct fw_loop *loop = watch->loop;
+	struct fw_watch **at;
+
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->descriptor, NULL);
+	pthread_mutex_lock(&loop->lock);
+	for (at = &loop->watches; *at && *at != watch; at = &(*at)->next)
+		;
+	if (*at)
+		*at = watch->next;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+lichen_status fw_loop_open(struct fw_loop *loop)
+{
+	lichen_status status;
+
+	*loop = (struct fw_loop){ .epoll = -1 };
+	loop->last_post = &loop->first_post;
+	if (uv_loop_init(&loop->uv) != 0)
+		return -LICHEN_ENOMEM;
+	pthread_mutex_init(&loop->lock, NULL);
+	if (uv_async_init(&loop->uv, &loop->wake, fw_loop_woken) != 0) {
+		uv_loop_close(&loop->uv);
+		pthread_mutex_destroy(&loop->lock);
+		return -LICHEN_EIO;
+	}
+	loop->wake.data = loop;
+	loop->open = FW_LOOP_UV;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0 || uv_poll_init(&loop->uv, &loop->poll, loop->epoll) != 0) {
+		fw_loop_close(loop);
+		return -LICHEN_EIO;
+	}
+	loop->open |= FW_LOOP_EPOLL;
+	loop->poll.data = loop;
+	uv_poll_start(&loop->poll, UV_READABLE, fw_loop_ready);
+	status = fw_timers_open(loop);
+	if (status < 0) {
+		fw_loop_close(loop);
+		return status;
+	}
+	loop->open |= FW_LOOP_TIMERS;
+	return 0;
+}
+
+void fw_loop_close(struct fw_loop *loop)
+{
+	struct fw_post *post;
+
+	if (loop->open == 0)
+		return;
+	if (loop->open & FW_LOOP_TIMERS)
+		fw_timers_close(loop);
+	if (loop->open & FW_LOOP_EPOLL)
+		uv_close((uv_handle_t *)&loop->poll, NULL);
+	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT); /* runs the close callbacks, then nothing is left */
+	uv_loop_close(&loop->uv);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	for (post = fw_loop_take(loop); post;) {
+		struct fw_post *next = post->next;
+
+		free(post);
+		post = next;
+	}
+	pthread_mutex_destroy(&loop->lock);
+	loop->open = 0;
+}
+
+void fw_loop_run(struct fw_loop *loop, const _Atomic uint32_t *end)
+{
+	while (!atomic_load(end))
+		uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+void fw_loop_wake(struct fw_loop *loop)
+{
+	uv_async_send(&loop->wake);
+}

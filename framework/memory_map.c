@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* memory_map.c: see memory_map.h. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory_map.h"
+
+void fw_memory_init(struct fw_memory *memory, const struct hv_ops *hv, struct hv_vm *hvm)
+{
+	*memory = (struct fw_memory){ .hv = hv, .hvm = hvm };
+}
+
+static void *fw_memory_map_run(const struct lichen_ram *run)
+{
+	const int flags =
+		run->descriptor >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *at = mmap(NULL, run->size, PROT_READ | PROT_WRITE, flags, run->descriptor,
+			run->descriptor >= 0 ? (off_t)run->offset : 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	/* Advice only: a kernel without one of these still runs the guest. */
+	madvise(at, run->size, MADV_DONTFORK);
+	madvise(at, run->size, MADV_DONTDUMP);
+	if (run->flags & LICHEN_RAM_HUGE)
+		madvise(at, run->size, MADV_HUGEPAGE);
+	return at;
+}
+
+/* Makes host memory a piece of the guest's, in the next slot. */
+static lichen_status fw_memory_add(struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
+				   uint8_t *host, struct ld_error *error)
+{
+	struct fw_piece *piece = &memory->pieces[memory->piece_count];
+	const struct hv_slot slot = {
+		.number = memory->piece_count, .gpa = gpa, .size = size, .host = host
+	};
+	lichen_status status = memory->hv->map(memory->hvm, &slot, error);
+
+	if (status < 0)
+		return status;
+	*piece = (struct fw_piece){
+		.gpa = gpa, .size = size, .host = host, .slot = slot.number
+	};
+	memory->piece_count++;
+	return 0;
+}
+
+/* One run at `gpa`, cut where the hole begins.  *gpa moves past it. */
+static lichen_status fw_memory_place_run(struct fw_memory *memory, const struct lichen_ram *run,
+					 lichen_gpa *gpa, struct ld_error *error)
+{
+	uint8_t *host = fw_memory_map_run(run);
+	uint64_t left = run->size;
+	lichen_status status = 0;
+
+	if (!host) {
+		ld_error_set(error, "memory: %llu bytes: %s", (unsigned long long)run->size,
+			     strerror(errno));
+		return -LICHEN_ENOMEM;
+	}
+	memory->runs[memory->run_count++] = (struct fw_run){ .host = host, .size = run->size };
+	while (left && status == 0) {
+		uint64_t part = left;
+
+		if (*gpa < FW_HOLE_START && part > FW_HOLE_START - *gpa)
+			part = FW_HOLE_START - *gpa;
+		status = fw_memory_add(memory, *gpa, part, host, error);
+		*gpa += part;
+		if (*gpa == FW_HOLE_START)
+			*gpa = FW_HOLE_END;
+		host += part;
+		left -= part;
+	}
+	return status;
+}
+
+lichen_status fw_memory_place(struct fw_memory *memory, const struct lichen_ram *runs,
+			      uint32_t count, uint64_t size, struct ld_error *error)
+{
+	uint64_t total = 0;
+	lichen_gpa gpa = 0;
+	lichen_status status = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const uint64_t page = runs[i].page_size ? runs[i].page_size : 4096;
+
+		if (runs[i].flags & ~(uint32_t)(LICHEN_RAM_SHAREABLE | LICHEN_RAM_HUGE)) {
+			ld_error_set(error, "memory run %u: flags 0x%x are not known", i,
+				     runs[i].flags);
+			return -LICHEN_ENOTSUP;
+		}
+		if (runs[i].size == 0 || runs[i].size % page || runs[i].offset % page ||
+		    runs[i].size > size - total)
+			break;
+		total += runs[i].size;
+	}
+	if (count == 0 || count > FW_RUNS_MAX || total != size) {
+		ld_error_set(error, "memory: %u runs of %llu bytes where %llu were asked for",
+			     count, (unsigned long long)total, (unsigned long long)size);
+		return -LICHEN_EINVAL;
+	}
+	for (uint32_t i = 0; i < count && status == 0; i++)
+		status = fw_memory_place_run(memory, &runs[i], &gpa, error);
+	if (status < 0)
+		fw_memory_clear(memory);
+	return status;
+}
+
+void fw_memory_clear(struct fw_memory *memory)
+{
+	for (uint32_t i = 0; i < memory->piece_count; i++)
+		memory->hv->unmap(memory->hvm, memory->pieces[i].slot);
+	for (uint32_t i = 0; i < memory->run_count; i++)
+		munmap(memory->runs[i].host, memory->runs[i].size);
+	memory->piece_count = 0;
+	memory->run_count = 0;
+}
+
+/* The piece that holds gpa, or NULL. */
+static const struct fw_piece *fw_memory_piece(const struct fw_memory *memory, lichen_gpa gpa)
+{
+	for (uint32_t i = 0; i < memory->piece_count; i++) {
+		const struct fw_piece *piece = &memory->pieces[i];
+
+		if (gpa >= piece->gpa && gpa - piece->gpa < piece->size)
+			return piece;
+	}
+	return NULL;
+}
+
+void *fw_memory_at(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size)
+{
+	const struct fw_piece *piece = fw_memory_piece(memory, gpa);
+
+	if (!piece || size > piece->size - (gpa - piece->gpa))
+		return NULL;
+	return piece->host + (gpa - piece->gpa);
+}
+
+/* Bytes of [gpa, gpa + size) in one piece, and where; 0: the first is not RAM. */
+static uint64_t fw_memory_part(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
+			       uint8_t **at)
+{
+	const struct fw_piece *piece = fw_memory_piece(memory, gpa);
+	uint64_t room;
+
+	if (!piece)
+		return 0;
+	room = piece->size - (gpa - piece->gpa);
+	*at = piece->host + (gpa - piece->gpa);
+	return size < room ? size : room;
+}
+
+/* 1 when [gpa, gpa + size) is RAM throughout. */
+static int fw_memory_covers(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size)
+{
+	uint8_t *at;
+
+	while (size) {
+		const uint64_t part = fw_memory_part(memory, gpa, size, &at);
+
+		if (!part)
+			return 0;
+		gpa += part;
+		size -= part;
+	}
+	return 1;
+}
+
+lichen_status fw_memory_read(const struct fw_memory *memory, lichen_gpa gpa, void *to,
+			     uint64_t size)
+{
+	uint8_t *out = to, *at;
+
+	while (size) {
+		const uint64_t part = fw_memory_part(memory, gpa, size, &at);
+
+		if (!part)
+			return -LICHEN_EFAULT;
+		memcpy(out, at, part);
+		out += part;
+		gpa += part;
+		size -= part;
+	}
+	return 0;
+}
+
+lichen_status fw_memory_write(const struct fw_memory *memory, lichen_gpa gpa, const void *from,
+			      uint64_t size)
+{
+	const uint8_t *in = from;
+	uint8_t *at;
+
+	if (!fw_memory_covers(memory, gpa, size))
+		return -LICHEN_EFAULT;
+	while (size) {
+		const uint64_t part = fw_memory_part(memory, gpa, size, &at);
+
+		memcpy(at, in, part);
+		in += part;
+		gpa += part;
+		size -= part;
+	}
+	return 0;
+}
+
+int fw_memory_touches(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size)
+{
+	for (uint32_t i = 0; i < memory->piece_count; i++) {
+		const struct fw_piece *piece = &memory->pieces[i];
+
+		if (gpa < piece->gpa ? size > piece->gpa - gpa : gpa - piece->gpa < piece->size)
+			return 1;
+	}
+	return 0;
+}
+
+lichen_status fw_memory_reserve(struct fw_memory *memory, const void *owner, lichen_gpa gpa,
+				uint64_t size, uint32_t type)
+{
+	uint32_t at = 0;
+
+	if (type < LICHEN_RANGE_RESERVED || type > LICHEN_RANGE_ACPI_NVS || size == 0)
+		return -LICHEN_EINVAL;
+	if (!fw_memory_at(memory, gpa, size))
+		return -LICHEN_EFAULT;
+	if (memory->reserved_count == FW_RESERVED_MAX)
+		return -LICHEN_ENOSPC;
+	while (at < memory->reserved_count && memory->reserved[at].gpa < gpa)
+		at++;
+	if (at > 0 && gpa - memory->reserved[at - 1].gpa < memory->reserved[at - 1].size)
+		return -LICHEN_EEXIST;
+	if (at < memory->reserved_count && memory->reserved[at].gpa - gpa < size)
+		return -LICHEN_EEXIST;
+	memmove(&memory->reserved[at + 1], &memory->reserved[at],
+		(memory->reserved_count - at) * sizeof(memory->reserved[0]));
+	memmove(&memory->reserved_by[at + 1], &memory->reserved_by[at],
+		(memory->reserved_count - at) * sizeof(memory->reserved_by[0]));
+	memory->reserved[at] = (struct lichen_range){ LICHEN_STRUCT(struct lichen_range),
+						      .type = type, .gpa = gpa, .size = size };
+	memory->reserved_by[at] = owner;
+	memory->reserved_count++;
+	return 0;
+}
+
+void fw_memory_unreserve(struct fw_memory *memory, const void *owner)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < memory->reserved_count; i++) {
+		if (memory->reserved_by[i] == owner)
+			continue;
+		memory->reserved[kept] = memory->reserved[i];
+		memory->reserved_by[kept++] = memory->reserved_by[i];
+	}
+	memory->reserved_count = kept;
+}
+
+/* Walks pieces and reservations in step; both are sorted, reservations lie in pieces. */
+lichen_status fw_memory_range(const struct fw_memory *memory, uint32_t index,
+			      struct lichen_range *range)
+{
+	uint32_t seen = 0, r = 0;
+
+	for (uint32_t i = 0; i < memory->piece_count; i++) {
+		const struct fw_piece *piece = &memory->pieces[i];
+		const lichen_gpa end = piece->gpa + piece->size;
+		lichen_gpa at = piece->gpa;
+
+		while (at < end) {
+			struct lichen_range found = { LICHEN_STRUCT(struct lichen_range),
+						      .type = LICHEN_RANGE_RAM, .gpa = at,
+						      .size = end - at };
+
+			if (r < memory->reserved_count && memory->reserved[r].gpa == at)
+				found = memory->reserved[r++];
+			else if (r < memory->reserved_count && memory->reserved[r].gpa < end)
+				found.size = memory->reserved[r].gpa - at;
+			if (seen++ == index) {
+				*range = found;
+				return 0;
+			}
+			at += found.size;
+		}
+	}
+	return -LICHEN_ENOENT;
+}

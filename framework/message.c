@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* message.c: message-signalled interrupts and the routing table.  See irq.h. */
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "irq.h"
+
+/* The window in which a write is an interrupt (SDM 3A, 11.11; APM 2, 16.12). */
+#define FW_MSI_BASE UINT64_C(0xfee00000)
+#define FW_MSI_SIZE UINT64_C(0x100000)
+
+lichen_status fw_message_claim(struct fw_irqs *irqs, struct fw_message *message)
+{
+	if (irqs->pin_count == 0)
+		return -LICHEN_ENODEV;
+	*message = (struct fw_message){ .masked = 1, .trigger = -1 };
+	pthread_mutex_init(&message->lock, NULL);
+	return 0;
+}
+
+/* Publishes all routed messages.  Caller holds routes_lock, but no message's lock. */
+static lichen_status fw_routes_publish(struct fw_irqs *irqs)
+{
+	struct hv_route routes[FW_MESSAGE_ROUTES];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < FW_MESSAGE_ROUTES; i++) {
+		struct fw_message *message = irqs->routed[i];
+
+		if (!message)
+			continue;
+		pthread_mutex_lock(&message->lock);
+		if (message->valid && !message->masked)
+			routes[count++] = (struct hv_route){ .gsi = message->gsi,
+							     .is_message = 1,
+							     .address = message->address,
+							     .data = message->data };
+		pthread_mutex_unlock(&message->lock);
+	}
+	return irqs->hv->routes(irqs->hvm, routes, count);
+}
+
+/* After a change of a message that has a route. */
+static lichen_status fw_message_publish(struct fw_irqs *irqs, const struct fw_message *message)
+{
+	lichen_status status = 0;
+
+	pthread_mutex_lock(&irqs->routes_lock);
+	if (message->gsi)
+		status = fw_routes_publish(irqs);
+	pthread_mutex_unlock(&irqs->routes_lock);
+	return status;
+}
+
+lichen_status fw_message_update(struct fw_irqs *irqs, struct fw_message *message,
+				const struct lichen_message *to)
+{
+	if (to->address < FW_MSI_BASE || to->address - FW_MSI_BASE >= FW_MSI_SIZE)
+		return -LICHEN_EINVAL;
+	pthread_mutex_lock(&message->lock);
+	message->address = to->address;
+	message->data = to->data;
+	message->valid = 1;
+	pthread_mutex_unlock(&message->lock);
+	return fw_message_publish(irqs, message);
+}
+
+void fw_message_send(struct fw_irqs *irqs, struct fw_message *message)
+{
+	pthread_mutex_lock(&message->lock);
+	if (message->masked || !message->valid)
+		message->pending = 1;
+	else
+		(void)irqs->hv->message(irqs->hvm, message->address, message->data);
+	pthread_mutex_unlock(&message->lock);
+}
+
+void fw_message_mask(struct fw_irqs *irqs, struct fw_message *message, uint32_t mask)
+{
+	uint32_t due;
+
+	pthread_mutex_lock(&message->lock);
+	message->masked = mask != 0;
+	due = !mask && message->pending && message->valid;
+	if (due)
+		message->pending = 0;
+	pthread_mutex_unlock(&message->lock);
+	(void)fw_message_publish(irqs, message);
+	if (due)
+		fw_message_send(irqs, message);
+}
+
+uint32_t fw_message_pending(struct fw_message *message)
+{
+	uint32_t pending;
+
+	pthread_mutex_lock(&message->lock);
+	pending = message->pending;
+	pthread_mutex_unlock(&message->lock);
+	return pending;
+}
+
+lichen_status fw_message_eventfd(struct fw_irqs *irqs, struct fw_message *message)
+{
+	lichen_status status = -LICHEN_ENOSPC;
+
+	if (message->trigger >= 0)
+		return 0;
+	pthread_mutex_lock(&irqs->routes_lock);
+	for (uint32_t i = 0; i < FW_MESSAGE_ROUTES; i++) {
+		if (irqs->routed[i])
+			continue;
+		message->trigger = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (message->trigger < 0) {
+			status = -errno;
+			break;
+		}
+		message->gsi = irqs->pin_count + i;
+		irqs->routed[i] = message;
+		status = fw_routes_publish(irqs);
+		if (status == 0)
+			status = irqs->hv->irqfd(irqs->hvm, message->gsi, message->trigger, -1,
+						 1);
+		if (status < 0) {
+			close(message->trigger);
+			message->trigger = -1;
+			message->gsi = 0;
+			irqs->routed[i] = NULL;
+		}
+		break;
+	}
+	pthread_mutex_unlock(&irqs->routes_lock);
+	return status;
+}
+
+void fw_message_release(struct fw_irqs *irqs, struct fw_message *message)
+{
+	if (message->trigger >= 0) {
+		(void)irqs->hv->irqfd(irqs->hvm, message->gsi, message->trigger, -1, 0);
+		close(message->trigger);
+		pthread_mutex_lock(&irqs->routes_lock);
+		irqs->routed[message->gsi - irqs->pin_count] = NULL;
+		(void)fw_routes_publish(irqs);
+		pthread_mutex_unlock(&irqs->routes_lock);
+	}
+	pthread_mutex_destroy(&message->lock);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* vcpu.c: the exit path.  See vcpu.h. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpuid.h"
+#include "vm.h"
+
+static void fw_vcpu_io(struct lichen_vm *vm, const struct hv_exit *exit)
+{
+	uint8_t *data = exit->io.data;
+
+	for (uint32_t i = 0; i < exit->io.count; i++, data += exit->io.size) {
+		uint64_t value = 0;
+
+		if (exit->io.write) {
+			memcpy(&value, data, exit->io.size);
+			fw_bus_write(vm->ports, exit->io.port, exit->io.size, value);
+		} else {
+			fw_bus_read(vm->ports, exit->io.port, exit->io.size, &value);
+			memcpy(data, &value, exit->io.size);
+		}
+	}
+}
+
+static void fw_vcpu_mmio(struct lichen_vm *vm, const struct hv_exit *exit)
+{
+	uint64_t value = 0;
+
+	if (exit->mmio.write) {
+		memcpy(&value, exit->mmio.data, exit->mmio.size);
+		fw_bus_write(vm->mmio, exit->mmio.gpa, exit->mmio.size, value);
+	} else {
+		fw_bus_read(vm->mmio, exit->mmio.gpa, exit->mmio.size, &value);
+		memcpy(exit->mmio.data, &value, exit->mmio.size);
+	}
+}
+
+/* What made a vCPU stop for good, with where it was. */
+static void fw_vcpu_crash(struct fw_vcpu *vcpu, uint32_t status, const char *what)
+{
+	struct lichen_vm *vm = vcpu->vm;
+	struct lichen_cpu cpu = { LICHEN_STRUCT(struct lichen_cpu) };
+	char why[160];
+
+	if (vm->hv->vcpu_get(vcpu->hv, &cpu) == 0)
+		snprintf(why, sizeof(why), "vCPU %u: %s (rip 0x%llx, rsp 0x%llx, cr3 0x%llx)",
+			 vcpu->index, what, (unsigned long long)cpu.rip,
+			 (unsigned long long)cpu.rsp, (unsigned long long)cpu.cr3);
+	else
+		snprintf(why, sizeof(why), "vCPU %u: %s", vcpu->index, what);
+	fw_vm_end(vm, status, why);
+}
+
+static void fw_vcpu_failure(struct fw_vcpu *vcpu, uint32_t status, const char *what,
+			    const struct hv_exit *exit)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s, code %u, 0x%llx 0x%llx", what, exit->failure.code,
+		 (unsigned long long)exit->failure.detail[0],
+		 (unsigned long long)exit->failure.detail[1]);
+	fw_vcpu_crash(vcpu, status, text);
+}
+
+static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
+{
+	switch (exit->kind) {
+	case HV_EXIT_IO:
+		fw_vcpu_io(vcpu->vm, exit);
+		break;
+	case HV_EXIT_MMIO:
+		fw_vcpu_mmio(vcpu->vm, exit);
+		break;
+	case HV_EXIT_KICK:
+		break;
+	case HV_EXIT_MSR:
+		*exit->msr.fault = 1; /* nobody has claimed it */
+		break;
+	case HV_EXIT_HALT:
+		fw_vcpu_crash(vcpu, LICHEN_VM_CRASHED,
+			      "halted, and without an irqchip nothing can wake it");
+		break;
+	case HV_EXIT_SHUTDOWN:
+		fw_vcpu_crash(vcpu, LICHEN_VM_CRASHED, "triple fault");
+		break;
+	case HV_EXIT_RESET:
+		fw_vm_end(vcpu->vm, LICHEN_VM_POWER_OFF,
+			  "the guest asked the hypervisor for a reset, which this version "
+			  "takes for a power-off");
+		break;
+	case HV_EXIT_INTERNAL:
+		fw_vcpu_failure(vcpu, LICHEN_VM_CRASHED, "the hypervisor cannot go on", exit);
+		break;
+	case HV_EXIT_ENTRY:
+		fw_vcpu_failure(vcpu, LICHEN_VM_CRASHED, "the hardware refuses its state",
+				exit);
+		break;
+	case HV_EXIT_OTHER:
+		fw_vcpu_failure(vcpu, LICHEN_VM_FAILED, "an exit of an unknown kind", exit);
+		break;
+	}
+}
+
+static void *fw_vcpu_run(void *argument)
+{
+	struct fw_vcpu *vcpu = argument;
+	struct lichen_vm *vm = vcpu->vm;
+	struct hv_exit exit;
+	sigset_t all;
+
+	/* Signals are the embedder's, for its own threads; a backend's EPIPE is an error only.
+	 */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	fw_bus_thread_enter();
+	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
+		fw_vm_end(vm, LICHEN_VM_FAILED, "a vCPU cannot be bound to its thread");
+	while (!atomic_load_explicit(&vm->end, memory_order_relaxed)) {
+		if (vm->hv->vcpu_run(vcpu->hv, &exit) == 0)
+			fw_vcpu_exit(vcpu, &exit);
+		else
+			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+	}
+	fw_bus_thread_leave();
+	return NULL;
+}
+
+static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
+				    const struct hv_cpuid *host, uint32_t count,
+				    struct ld_error *error)
+{
+	struct hv_cpuid leaves[HV_CPUID_MAX];
+
+	memcpy(leaves, host, count * sizeof(*host));
+	fw_cpuid_build(leaves, &count, index, vm->profile->cpus, vm->profile->masks,
+		       vm->profile->mask_count);
+	vm->vcpus[index] = (struct fw_vcpu){ .vm = vm, .index = index };
+	return vm->hv->vcpu_create(vm->hvm, index, fw_cpuid_apic_id(index), leaves, count,
+				   &vm->vcpus[index].hv, error);
+}
+
+lichen_status fw_vcpus_create(struct lichen_vm *vm, struct ld_error *error)
+{
+	struct hv_cpuid host[HV_CPUID_MAX];
+	uint32_t count = HV_CPUID_MAX;
+	lichen_status status = vm->hv->cpuid(vm->hvm, host, &count);
+
+	if (status < 0) {
+		ld_error_set(error, "the hypervisor does not tell its CPUID");
+		return status;
+	}
+	vm->vcpus = calloc(vm->profile->cpus, sizeof(*vm->vcpus));
+	if (!vm->vcpus) {
+		ld_error_set(error, "out of memory");
+		return -LICHEN_ENOMEM;
+	}
+	while (vm->vcpu_count < vm->profile->cpus && status == 0) {
+		status = fw_vcpu_create(vm, vm->vcpu_count, host, count, error);
+		if (status == 0)
+			vm->vcpu_count++;
+	}
+	return status;
+}
+
+lichen_status fw_vcpus_start(struct lichen_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		struct fw_vcpu *vcpu = &vm->vcpus[i];
+		char name[16];
+		const int error = pthread_create(&vcpu->thread, NULL, fw_vcpu_run, vcpu);
+
+		if (error) {
+			fw_vm_end(vm, LICHEN_VM_FAILED, "no thread for a vCPU");
+			fw_vcpus_stop(vm);
+			return -error;
+		}
+		vcpu->started = 1;
+		snprintf(name, sizeof(name), "vcpu%u", i);
+		pthread_setname_np(vcpu->thread, name);
+	}
+	return 0;
+}
+
+void fw_vcpus_stop(struct lichen_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i].started)
+			vm->hv->vcpu_kick(vm->vcpus[i].hv);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		if (!vm->vcpus[i].started)
+			continue;
+		pthread_join(vm->vcpus[i].thread, NULL);
+		vm->vcpus[i].started = 0;
+	}
+}
+
+void fw_vcpus_destroy(struct lichen_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vm->hv->vcpu_destroy(vm->vcpus[i].hv);
+	free(vm->vcpus);
+	vm->vcpus = NULL;
+	vm->vcpu_count = 0;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm.c: puts a VM together, runs it, and takes it apart in the opposite order.
+ *
+ *	profile -> hypervisor VM -> instances created -> memory -> realized -> vCPUs
+ *	-> published -> loaded -> run
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "cpuid.h"
+#include "status.h"
+#include "vm.h"
+
+enum { FW_VM_LOOP = 1 << 0, FW_VM_IRQS = 1 << 1 };
+
+void fw_vm_end(struct lichen_vm *vm, uint32_t status, const char *why)
+{
+	uint32_t none = 0;
+
+	if (!atomic_compare_exchange_strong(&vm->end, &none, FW_ENDED | status))
+		return;
+	if (why)
+		fw_log(&vm->log,
+		       status == LICHEN_VM_POWER_OFF ? LICHEN_LOG_INFO : LICHEN_LOG_ERROR, NULL,
+		       NULL, "%s", why);
+	fw_loop_wake(&vm->loop);
+}
+
+/* A failure of the whole VM, with the place in the profile that asks for it. */
+static void fw_vm_blame(struct fw_diags *diags, struct fw_mark mark,
+			const struct ld_error *error)
+{
+	fw_diag(diags, mark, "%s", error->text);
+}
+
+static lichen_status fw_vm_hypervisor(struct lichen_vm *vm, int device, struct fw_diags *diags)
+{
+	const struct fw_profile *profile = vm->profile;
+	struct ld_error error = { "" };
+	lichen_status status = vm->hv->vm_create(device, profile->cpus, &vm->hvm, &error);
+
+	if (status < 0) {
+		fw_vm_blame(diags,
+			    status == -LICHEN_ERANGE ? profile->cpus_mark
+						     : (struct fw_mark){ 0 },
+			    &error);
+		/* What the host lacks is not the profile's fault, but for too many vCPUs. */
+		return status == -LICHEN_ERANGE ? status : -LICHEN_EIO;
+	}
+	vm->hv->caps(vm->hvm, &vm->caps);
+	if ((profile->paging == FW_PAGING_NESTED && vm->caps.paging != HV_PAGING_NESTED) ||
+	    (profile->paging == FW_PAGING_SHADOW && vm->caps.paging != HV_PAGING_SHADOW)) {
+		static const char *const names[] = { "unknown", "nested", "shadow" };
+
+		fw_diag(diags, profile->paging_mark,
+			"paging: %s: this host's KVM gives %s paging", names[profile->paging],
+			names[vm->caps.paging]);
+		return -LICHEN_EINVAL;
+	}
+	vm->ports = fw_bus_create(0x10000);
+	vm->mmio = fw_bus_create(0);
+	return vm->ports && vm->mmio ? 0 : -LICHEN_ENOMEM;
+}
+
+static lichen_status fw_vm_create_instances(struct lichen_vm *vm, struct fw_diags *diags)
+{
+	const struct fw_profile *profile = vm->profile;
+
+	vm->instances = calloc((size_t)profile->count + 1, sizeof(struct lichen_instance *));
+	if (!vm->instances)
+		return -LICHEN_ENOMEM;
+	for (uint32_t i = 0; i < profile->count; i++) {
+		lichen_status status =
+			fw_instance_create(vm, profile->specs[i], &vm->instances[i], diags);
+
+		if (status < 0)
+			return status;
+		vm->instance_count++;
+	}
+	if (profile->cpus > 1 && vm->irqs.pin_count == 0) {
+		fw_diag(diags, profile->cpus_mark,
+			"cpus: %u: more than 1 needs an interrupt controller, and no instance "
+			"makes one",
+			profile->cpus);
+		return -LICHEN_EINVAL;
+	}
+	return 0;
+}
+
+/* The memory strategy is realized first and asked for RAM before the others are. */
+static lichen_status fw_vm_realize_memory(struct lichen_vm *vm, struct fw_diags *diags)
+{
+	struct lichen_instance *in = vm->instances[vm->profile->memory->index];
+	const struct lichen_memory_ops *ops = fw_provided(in->class, LICHEN_MEMORY)->ops;
+	struct lichen_ram runs[FW_RUNS_MAX] = { 0 };
+	struct ld_error error = { "" };
+	uint32_t used = 0;
+	lichen_status status = fw_instance_realize(in, diags);
+
+	if (status < 0)
+		return status;
+	fw_lock(in);
+	status = ops->allocate(in->self, 0, vm->profile->memory_size, runs, FW_RUNS_MAX, &used);
+	fw_unlock(in);
+	if (status < 0) {
+		fw_instance_blame(in, "gives no memory", status, diags);
+		return status;
+	}
+	status = fw_memory_place(&vm->memory, runs, used, vm->profile->memory_size, &error);
+	if (status < 0)
+		fw_vm_blame(diags, vm->profile->memory_mark, &error);
+	return status;
+}
+
+static lichen_status fw_vm_realize_instances(struct lichen_vm *vm, struct fw_diags *diags)
+{
+	lichen_status status = fw_vm_realize_memory(vm, diags);
+
+	for (uint32_t i = 0; i < vm->instance_count && status == 0; i++)
+		if (vm->instances[i]->spec != vm->profile->memory)
+			status = fw_instance_realize(vm->instances[i], diags);
+	return status;
+}
+
+/* What firmware would leave in memory, then the guest's first code and registers. */
+static lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
+{
+	struct lichen_instance *boot = vm->instances[vm->profile->boot->index];
+	const struct lichen_boot_ops *ops = fw_provided(boot->class, LICHEN_BOOT)->ops;
+	lichen_status status;
+
+	for (uint32_t i = 0; i < vm->instance_count; i++) {
+		struct lichen_instance *in = vm->instances[i];
+
+		if (!in->class->publish)
+			continue;
+		fw_lock(in);
+		status = in->class->publish(in->self);
+		fw_unlock(in);
+		if (status < 0) {
+			fw_instance_blame(in, "cannot publish", status, diags);
+			return status;
+		}
+	}
+	fw_lock(boot);
+	status = ops->load(boot->self, 0);
+	fw_unlock(boot);
+	if (status < 0)
+		fw_instance_blame(boot, "cannot load the guest", status, diags);
+	return status;
+}
+
+static lichen_status fw_vm_assemble(struct lichen_vm *vm, int device, struct fw_diags *diags)
+{
+	struct ld_error error = { "" };
+	lichen_status status = fw_loop_open(&vm->loop);
+
+	if (status < 0)
+		return -LICHEN_EIO; /* out of descriptors or memory: not the profile's fault */
+	vm->opened |= FW_VM_LOOP;
+	status = fw_vm_hypervisor(vm, device, diags);
+	if (status < 0)
+		return status;
+	fw_irqs_init(&vm->irqs, vm->hv, vm->hvm);
+	vm->opened |= FW_VM_IRQS;
+	fw_memory_init(&vm->memory, vm->hv, vm->hvm);
+	status = fw_vm_create_instances(vm, diags);
+	if (status == 0)
+		status = fw_vm_realize_instances(vm, diags);
+	if (status < 0)
+		return status;
+	status = fw_vcpus_create(vm, &error);
+	if (status < 0) {
+		fw_vm_blame(diags, vm->profile->cpus_mark, &error);
+		return status;
+	}
+	return fw_vm_load(vm, diags);
+}
+
+/* ENOMEM and EIO are the host's; all else is what the profile asked for. */
+static int fw_vm_status(lichen_status status)
+{
+	return status == -LICHEN_ENOMEM || status == -LICHEN_EIO ? LICHEN_VM_FAILED
+								 : LICHEN_VM_BAD_INPUT;
+}
+
+int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm **created)
+{
+	struct lichen_vm *vm = calloc(1, sizeof(*vm));
+	struct fw_diags diags = { 0 };
+	lichen_status status;
+
+	if (!vm)
+		return LICHEN_VM_FAILED;
+	vm->console_in = vm->console_out = -1;
+	vm->hv = &hv_kvm;
+	fw_log_init(&vm->log, options->log_level, options->log, options->context);
+	status =
+		fw_options_profile(options, &vm->plugins, &vm->fragments, &vm->profile, &diags);
+	if (status == 0) {
+		vm->console_in = options->console_in;
+		vm->console_out = options->console_out;
+		status = fw_vm_assemble(vm, options->hypervisor > 0 ? options->hypervisor : -1,
+					&diags);
+	}
+	if (status == 0) {
+		*created = vm;
+		fw_diags_clear(&diags);
+		return 0;
+	}
+	if (diags.count == 0)
+		fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options->profile,
+			fw_status_text(status));
+	fw_diags_tell(&diags, &vm->log);
+	fw_diags_clear(&diags);
+	/* On failure the descriptors stay the embedder's, unless an instance took them. */
+	vm->console_in = vm->console_out = -1;
+	lichen_vm_destroy(vm);
+	return fw_vm_status(status);
+}
+
+static void fw_vm_resume_instances(struct lichen_vm *vm)
+{
+	for (uint32_t i = 0; i < vm->instance_count; i++) {
+		struct lichen_instance *in = vm->instances[i];
+
+		fw_lock(in);
+		atomic_store(&in->state, FW_RUNNING);
+		if (in->class->resume)
+			in->class->resume(in->self);
+		fw_unlock(in);
+	}
+}
+
+/* Consumers before providers, so that what a device still has goes to its backend. */
+static void fw_vm_pause_instances(struct lichen_vm *vm)
+{
+	for (uint32_t i = vm->instance_count; i-- > 0;) {
+		struct lichen_instance *in = vm->instances[i];
+
+		fw_lock(in);
+		if (in->class->pause)
+			(void)in->class->pause(in->self);
+		atomic_store(&in->state, FW_PAUSED);
+		fw_unlock(in);
+	}
+}
+
+/*
+ * Instances write to pipes and sockets whose readers may be gone: to them that is
+ * an error, and the embedder need not know.  At the end, a SIGPIPE of theirs is
+ * taken before the mask is put back.
+ */
+static void fw_pipe_block(sigset_t *before)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, before);
+}
+
+static void fw_pipe_restore(const sigset_t *before)
+{
+	static const struct timespec at_once = { 0, 0 };
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	if (!sigismember(before, SIGPIPE))
+		(void)sigtimedwait(&pipe, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+int lichen_vm_run(struct lichen_vm *vm)
+{
+	sigset_t before;
+
+	fw_pipe_block(&before);
+	fw_bus_thread_enter();
+	fw_vm_resume_instances(vm);
+	fw_clock_run(&vm->loop, 1);
+	if (fw_vcpus_start(vm) == 0)
+		fw_loop_run(&vm->loop, &vm->end);
+	fw_vcpus_stop(vm);
+	fw_clock_run(&vm->loop, 0);
+	fw_loop_drain(&vm->loop);
+	fw_vm_pause_instances(vm);
+	fw_bus_thread_leave();
+	fw_pipe_restore(&before);
+	return (int)(atomic_load(&vm->end) & ~(uint32_t)FW_ENDED);
+}
+
+/* Whatever was opened, in the opposite order. */
+void lichen_vm_destroy(struct lichen_vm *vm)
+{
+	if (!vm)
+		return;
+	if (vm->opened & FW_VM_LOOP)
+		fw_loop_drain(&vm->loop);
+	fw_stop_clear(vm);
+	for (uint32_t i = vm->instance_count; i-- > 0;)
+		fw_instance_destroy(vm->instances[i]);
+	free(vm->instances);
+	if (vm->hvm) {
+		fw_vcpus_destroy(vm);
+		fw_memory_clear(&vm->memory);
+	}
+	if (vm->opened & FW_VM_IRQS)
+		fw_irqs_clear(&vm->irqs);
+	if (vm->ports)
+		fw_bus_destroy(vm->ports);
+	if (vm->mmio)
+		fw_bus_destroy(vm->mmio);
+	vm->hv->vm_destroy(vm->hvm);
+	if (vm->opened & FW_VM_LOOP)
+		fw_loop_close(&vm->loop);
+	if (vm->console_in >= 0)
+		close(vm->console_in);
+	if (vm->console_out >= 0)
+		close(vm->console_out);
+	fw_profile_free(vm->profile);
+	ld_path_clear(&vm->plugins);
+	ld_path_clear(&vm->fragments);
+	free(vm);
+}

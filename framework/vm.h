@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.h: a virtual machine, put together.  <lichen/vm.h> is what embedders see. */
+#ifndef FW_VM_H
+#define FW_VM_H
+
+#include <lichen/vm.h>
+
+#include "bus.h"
+#include "hv/hv.h"
+#include "instance.h"
+#include "irq.h"
+#include "log.h"
+#include "loop.h"
+#include "memory_map.h"
+#include "profile.h"
+#include "vcpu.h"
+
+/* An embedder's descriptor. */
+struct fw_outside_watch {
+	struct fw_watch watch;
+	struct fw_outside_watch *next;
+	void (*ready)(void *context);
+	void *context;
+};
+
+enum { FW_ENDED = 1 << 16 }; /* in `end`, above the status */
+
+struct lichen_vm {
+	struct fw_log log;
+	struct ld_path plugins, fragments;
+	struct fw_profile *profile;
+	const struct hv_ops *hv;
+	struct hv_vm *hvm;
+	struct hv_caps caps;
+	struct fw_bus *ports, *mmio;
+	struct fw_memory memory;
+	struct fw_irqs irqs;
+	struct fw_loop loop;
+	struct lichen_instance **instances; /* in dependency order, as profile->specs */
+	uint32_t instance_count;
+	struct fw_vcpu *vcpus;
+	uint32_t vcpu_count;
+	_Atomic uint32_t end; /* FW_ENDED | status, once; 0 before */
+	int console_in, console_out;
+	const struct lichen_instance *console_owner;
+	struct fw_outside_watch *outside;
+	_Atomic uint32_t stops; /* requests so far */
+	uint32_t stopping;	/* the button was pressed */
+	struct fw_timer stop_timer;
+	uint64_t stop_deadline; /* host clock */
+	uint32_t opened;	/* FW_VM_...: for taking apart what was put together */
+};
+
+/*
+ * The VM ends with `status`; the first call counts, and says why in the log when
+ * `why` is given.  vCPUs leave the guest, the loop returns.  [any]
+ */
+void fw_vm_end(struct lichen_vm *vm, uint32_t status, const char *why);
+
+/* stop.c: lets go of the embedder's descriptors and of a stop under way.  [control] */
+void fw_stop_clear(struct lichen_vm *vm);
+
+#endif

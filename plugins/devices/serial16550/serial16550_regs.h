@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* serial16550_regs.h: the registers of a 16550A and their bits, as the PC16550D
+ * data sheet has them (table II; sections in serial16550.c). */
+#ifndef SERIAL16550_REGS_H
+#define SERIAL16550_REGS_H
+
+/* Offsets. */
+enum {
+	SERIAL_DATA = 0, /* RBR, THR, DLL */
+	SERIAL_IER = 1,	 /* IER, DLM */
+	SERIAL_IIR = 2,	 /* IIR, FCR */
+	SERIAL_LCR = 3,
+	SERIAL_MCR = 4,
+	SERIAL_LSR = 5,
+	SERIAL_MSR = 6,
+	SERIAL_SCR = 7,
+};
+
+enum {
+	IER_RECEIVED = 0x01,
+	IER_EMPTY = 0x02,
+	IER_LINE = 0x04,
+	IER_MODEM = 0x08,
+	IER_ALL = 0x0f,
+
+	IIR_MODEM = 0x00,
+	IIR_NONE = 0x01,
+	IIR_EMPTY = 0x02,
+	IIR_RECEIVED = 0x04,
+	IIR_LINE = 0x06,
+	IIR_TIMEOUT = 0x0c,
+	IIR_SOURCE = 0x0f,
+	IIR_FIFO = 0xc0,
+
+	FCR_ENABLE = 0x01,
+	FCR_RESET_RX = 0x02,
+	FCR_RESET_TX = 0x04,
+	FCR_DMA = 0x08,
+	FCR_TRIGGER = 0xc0,
+	FCR_STORED = FCR_ENABLE | FCR_DMA | FCR_TRIGGER,
+
+	LCR_DLAB = 0x80,
+
+	MCR_DTR = 0x01,
+	MCR_RTS = 0x02,
+	MCR_OUT1 = 0x04,
+	MCR_OUT2 = 0x08,
+	MCR_LOOP = 0x10,
+	MCR_ALL = 0x1f,
+
+	LSR_READY = 0x01,
+	LSR_OVERRUN = 0x02,
+	LSR_PARITY = 0x04,
+	LSR_FRAMING = 0x08,
+	LSR_BREAK = 0x10,
+	LSR_EMPTY = 0x20, /* THRE */
+	LSR_IDLE = 0x40,  /* TEMT */
+	LSR_FIFO_ERROR = 0x80,
+	LSR_OF_CHARACTER = LSR_PARITY | LSR_FRAMING | LSR_BREAK,
+	LSR_ERRORS = LSR_OVERRUN | LSR_OF_CHARACTER,
+
+	MSR_TRAILING_RI = 0x04,
+	MSR_DELTAS = 0x0f,
+	MSR_CTS = 0x10,
+	MSR_DSR = 0x20,
+	MSR_RI = 0x40,
+	MSR_DCD = 0x80,
+};
+
+#endif

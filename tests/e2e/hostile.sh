@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Guests and kernels that mean harm, or are broken: a report and a status, never a crash,
+# a hang or a flood.
+. "$LICHEN_SOURCE/tests/e2e/lib.sh"
+need_kvm
+
+triple_faults() {
+	pebble 6 triple && said 'triple fault'
+}
+
+halts_for_ever() {
+	status 6 "$lichen" run "$here/bare.yaml" --set boot.image="$guests/halt.bin" &&
+		said 'halted'
+}
+
+# At most 64 lines, however often the guest misbehaves.
+is_no_flood() {
+	pebble 1 "$1" || return 1
+	lines=$(wc -l <"$scratch/err")
+	[ "$lines" -le 64 ] || { echo "$lines lines of log"; return 1; }
+}
+
+# deaf SIGNALS WANT TIMEOUT: a guest that does not listen to the power button.
+deaf() {
+	"$lichen" run "$here/pebble.yaml" --set boot.image="$guests/halt.bin" \
+		--stop-timeout "$3" >"$scratch/out" 2>"$scratch/err" </dev/null &
+	pid=$!
+	sleep 1
+	for signal in $1; do
+		kill -"$signal" $pid
+		sleep 0.2
+	done
+	got=0
+	wait $pid || got=$?
+	cat "$scratch/err"
+	[ $got = "$2" ] || { echo "exit status: want $2, got $got"; return 1; }
+}
+
+powers_off_on_sigterm() {
+	"$lichen" run "$here/pebble.yaml" --set boot.image="$guests/button.bin" \
+		>"$scratch/out" 2>"$scratch/err" </dev/null &
+	pid=$!
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		grep -q waiting "$scratch/out" 2>/dev/null && break
+		sleep 0.2
+	done
+	kill -TERM $pid
+	got=0
+	wait $pid || got=$?
+	cat "$scratch/out" "$scratch/err"
+	[ $got = 0 ] || { echo "exit status: want 0, got $got"; return 1; }
+}
+
+# kernel PATTERN FILE [OPTION...]: refused with status 2 and one sentence.
+kernel() {
+	kernel_pattern=$1 kernel_file=$2
+	shift 2
+	status 2 "$lichen" run "$here/kernel.yaml" --set boot.kernel="$kernel_file" "$@" &&
+		said "$kernel_pattern" || return 1
+	lines=$(wc -l <"$scratch/err")
+	[ "$lines" = 1 ] || { echo "$lines sentences"; return 1; }
+}
+
+: >"$scratch/empty"
+head -c 100 /dev/urandom >"$scratch/short"
+cp "$lichen" "$scratch/elf"
+
+check "a triple fault is status 6" triple_faults
+check "a halt that nothing can end is status 6" halts_for_ever
+check "every port, every size" is_no_flood ports
+check "unmapped MMIO, every size" is_no_flood mmio
+check "SIGTERM presses the button: status 0" powers_off_on_sigterm
+check "a guest that is deaf to the button is ended after the time-out" deaf TERM 8 300ms
+check "a second signal ends it at once" deaf "TERM INT" 8 60s
+check "no time-out at all: ended at once" deaf TERM 8 0
+check "a kernel that is missing" kernel 'not found' "$scratch/none"
+check "a kernel that is empty" kernel 'kernel' "$scratch/empty"
+check "a kernel that is a folder" kernel 'kernel' "$scratch"
+check "a kernel that is too short" kernel 'kernel' "$scratch/short"
+check "a kernel that is a program" kernel 'kernel' "$scratch/elf"
+finish

@@ -2,7 +2,7 @@
 /*
  * run.c: `lichen run`.  Signals arrive as readable descriptors on the VM's own
  * loop: SIGTERM, SIGHUP and SIGINT ask the guest to power off, a second one ends
- * it; SIGTSTP gives the terminal back before the process stops.
+ * it; SIGTSTP gives the terminal back before the process stops, SIGCONT takes it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,24 +27,23 @@ static void cli_log(void *context, const char *line)
 	fprintf(stderr, "%s%s", line, *terminal ? "\r\n" : "\n");
 }
 
-/* The shell sees us stop as it would see anyone; it continues us with SIGCONT. */
-static void cli_suspend(struct cli_vm *run)
-{
-	lichen_vm_suspend(run->vm);
-	raise(SIGSTOP);
-	lichen_vm_resume(run->vm);
-}
-
 static void cli_signalled(void *context)
 {
 	struct cli_vm *run = context;
 	struct signalfd_siginfo info;
 
 	while (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGTSTP)
-			cli_suspend(run);
-		else
+		switch (info.ssi_signo) {
+		case SIGTSTP: /* the shell sees us stop as it would see anyone */
+			lichen_vm_suspend(run->vm);
+			raise(SIGSTOP);
+			break;
+		case SIGCONT: /* after the above, after SIGSTOP, or put into the foreground */
+			lichen_vm_resume(run->vm);
+			break;
+		default:
 			lichen_vm_stop(run->vm, run->stop_timeout_ns);
+		}
 	}
 }
 
@@ -58,6 +57,7 @@ static int cli_signals_open(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTSTP);
+	sigaddset(&set, SIGCONT);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */

@@ -17,7 +17,7 @@ struct fw_target {
 	void *self;			    /* first argument of the handlers */
 	pthread_mutex_t *lock; /* held around handlers; NULL: the class is parallel */
 	uint64_t start;	       /* where it is placed */
-	const void *owner;     /* for messages and for fw_bus_clash() */
+	const void *owner;     /* for messages about clashes */
 };
 
 struct fw_bus;
@@ -36,7 +36,8 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
 			    const struct fw_target **clash);
 /*
  * Takes it out.  When it returns, no handler of it runs or will run, but for one
- * that the calling thread is in itself.  -LICHEN_ENOENT.  [control or vcpu]
+ * that the calling thread is in itself.  The caller may hold the target's lock, but
+ * nothing else that a handler of it waits for.  -LICHEN_ENOENT.  [control or vcpu]
  */
 lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target);
 

@@ -70,7 +70,7 @@ static void fw_host_request_end(struct lichen_instance *in, uint32_t how, uint32
 		return;
 	case LICHEN_END_CRASH:
 		snprintf(why, sizeof(why), "%s: the guest says that it crashed", in->spec->id);
-		fw_vm_end(in->vm, LICHEN_VM_CRASHED, why);
+		fw_vm_happens(in->vm, FW_PANIC, 0, why);
 		return;
 	case LICHEN_END_STOP:
 		fw_vm_end(in->vm, LICHEN_VM_STOPPED, NULL);
@@ -81,12 +81,14 @@ static void fw_host_request_end(struct lichen_instance *in, uint32_t how, uint32
 	}
 }
 
-/* Restarting the guest in place is not there yet: the VM ends, and says so. */
 static void fw_host_request_reset(struct lichen_instance *in, uint32_t kind)
 {
-	(void)kind;
-	fw_vm_end(in->vm, LICHEN_VM_POWER_OFF,
-		  "the guest asked for a reset, which this version takes for a power-off");
+	if (kind != LICHEN_RESET_POWER_ON && kind != LICHEN_RESET_WARM) {
+		fw_host_log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
+				  "request_reset: %u is no reset of a VM", kind);
+		return;
+	}
+	fw_vm_happens(in->vm, FW_REBOOT, kind, "the guest asked for a reset");
 }
 
 static uint32_t fw_host_cpu_count(struct lichen_instance *in)

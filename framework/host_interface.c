@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* host_interface.c: interfaces that the host itself offers to instances. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lichen/backend.h>
 #include <lichen/boot.h>
@@ -77,17 +80,30 @@ static const struct lichen_boot_host fw_boot_host = {
 	.set_cpu = fw_boot_set_cpu,
 };
 
+/* The instance closes what it gets; the embedder's own go with the VM. */
 static lichen_status fw_console_take(struct lichen_instance *in, int32_t *input,
 				     int32_t *output)
 {
 	struct lichen_vm *vm = in->vm;
+	int in_copy = -1, out_copy;
 
 	if (vm->console_owner)
 		return -LICHEN_EBUSY;
+	out_copy = fcntl(vm->console_out, F_DUPFD_CLOEXEC, 3);
+	if (out_copy < 0)
+		return -errno;
+	if (vm->console_in >= 0) {
+		in_copy = fcntl(vm->console_in, F_DUPFD_CLOEXEC, 3);
+		if (in_copy < 0) {
+			const lichen_status status = -errno;
+
+			close(out_copy);
+			return status;
+		}
+	}
 	vm->console_owner = in;
-	*input = vm->console_in;
-	*output = vm->console_out;
-	vm->console_in = vm->console_out = -1;
+	*input = in_copy;
+	*output = out_copy;
 	return 0;
 }
 
@@ -104,8 +120,7 @@ const void *fw_host_interface(struct lichen_instance *in, const char *id)
 		return &fw_pit;
 	if (strcmp(id, LICHEN_BOOT_HOST) == 0)
 		return &fw_boot_host;
-	if (strcmp(id, LICHEN_CONSOLE) == 0 &&
-	    (in->vm->console_out >= 0 || in->vm->console_owner))
+	if (strcmp(id, LICHEN_CONSOLE) == 0 && in->vm->console_out >= 0)
 		return &fw_console;
 	return NULL;
 }

@@ -35,7 +35,7 @@ lichen_status fw_host_line_claim(struct lichen_instance *in, const struct lichen
 	claim->line.flags = line->flags;
 	status = fw_line_claim(&in->vm->irqs, &claim->line);
 	if (status < 0) {
-		if (status == -LICHEN_ERANGE)
+		if (status == -LICHEN_ERANGE && line->gsi >= in->vm->irqs.pin_count)
 			fw_host.error(in, "interrupt line %u: above %u, the irqchip's last",
 				      line->gsi, in->vm->irqs.pin_count - 1);
 		else

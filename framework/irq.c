@@ -40,7 +40,7 @@ lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line)
 {
 	const uint32_t known = LICHEN_LINE_LEVEL | LICHEN_LINE_SHARED;
 	struct fw_pin *pin;
-	lichen_status status = 0;
+	lichen_status status;
 
 	line->trigger = line->resample = -1;
 	line->level = 0;
@@ -52,12 +52,16 @@ lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line)
 		return -LICHEN_ERANGE;
 	pin = &irqs->pins[line->gsi];
 	pthread_mutex_lock(&pin->lock);
-	if (pin->claims == 0)
+	if (pin->claims > 0)
+		status = pin->flags == line->flags && (pin->flags & LICHEN_LINE_SHARED)
+				 ? 0
+				 : -LICHEN_EBUSY;
+	else /* -LICHEN_ERANGE: a pin that devices cannot reach */
+		status = irqs->hv->line(irqs->hvm, line->gsi, 0);
+	if (status == 0) {
 		pin->flags = line->flags;
-	else if (pin->flags != line->flags || !(pin->flags & LICHEN_LINE_SHARED))
-		status = -LICHEN_EBUSY;
-	if (status == 0)
 		pin->claims++;
+	}
 	pthread_mutex_unlock(&pin->lock);
 	return status;
 }

@@ -25,6 +25,7 @@ static void profile_load(struct fw_load *load)
 	/* Without memory the tree has holes that the next step does not expect. */
 	if (!root || load->arena->failed)
 		return;
+	load->p->root = root;
 	fw_bind(load, root);
 	if (!load->arena->failed)
 		fw_tie_all(load);

@@ -16,6 +16,7 @@ add_library(lichen_profile STATIC
 	${CMAKE_CURRENT_LIST_DIR}/profile_scalar.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_tree.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_yaml.c
+	${CMAKE_CURRENT_LIST_DIR}/socket.c
 	${CMAKE_CURRENT_LIST_DIR}/values.c)
 target_include_directories(lichen_profile PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 target_link_libraries(lichen_profile

@@ -77,6 +77,9 @@ struct fw_spec {
 
 enum fw_paging { FW_PAGING_ANY = 0, FW_PAGING_NESTED = 1, FW_PAGING_SHADOW = 2 };
 
+/* What follows a reboot, a crash or a panic of the guest. */
+enum fw_policy { FW_RESTART = 0, FW_STOP = 1, FW_PAUSE = 2 };
+
 enum fw_register { FW_EAX = 0, FW_EBX = 1, FW_ECX = 2, FW_EDX = 3 };
 
 /* value = (value & and_) | or_, in one register of one CPUID leaf. */
@@ -95,6 +98,7 @@ struct fw_profile {
 	struct fw_mark memory_mark;
 	enum fw_paging paging;
 	struct fw_mark paging_mark;
+	enum fw_policy on_reboot, on_crash, on_panic; /* restart, stop, stop by default */
 	struct fw_mask *masks;
 	uint32_t mask_count;
 	uint32_t symbiotic;	/* 1: the key is there, perhaps empty */
@@ -131,7 +135,7 @@ void fw_profile_print(const struct fw_profile *profile, FILE *to);
  */
 lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
 			      struct fw_diags *diags);
-/* Closes what fw_values_store() opened. */
+/* Closes what fw_values_store() opened, and removes the names of sockets that listened. */
 void fw_values_close(const struct fw_spec *spec, void *instance);
 
 #endif

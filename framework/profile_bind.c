@@ -5,11 +5,13 @@
 #include "cpuid.h"
 #include "profile_tree.h"
 
-static const char *const bind_keys[] = { "lichen",  "include",	"name",	    "cpus",
-					 "memory",  "paging",	"cpu",	    "boot",
-					 "devices", "backends", "symbiotic" };
+static const char *const bind_keys[] = { "lichen",   "include",	 "name",      "cpus",
+					 "memory",   "paging",	 "cpu",	      "boot",
+					 "devices",  "backends", "symbiotic", "on_reboot",
+					 "on_crash", "on_panic" };
 
 static const char *const paging_names[] = { "any", "nested", "shadow" };
+static const char *const policy_names[] = { "restart", "stop", "pause" };
 static const char *const register_names[] = { "eax", "ebx", "ecx", "edx" };
 
 #define BIND_PARAM(type_, name_, ...)                                                 \
@@ -25,6 +27,14 @@ static const struct lichen_param size_param =
 		   .max = 1ull << 42, .fallback = 256 << 20);
 static const struct lichen_param paging_param =
 	BIND_PARAM(LICHEN_CHOICE, "paging", .choices = LICHEN_TABLE(paging_names));
+
+static const struct lichen_param on_reboot_param =
+	BIND_PARAM(LICHEN_CHOICE, "on_reboot", .choices = LICHEN_TABLE(policy_names),
+		   .fallback = FW_RESTART);
+static const struct lichen_param on_crash_param = BIND_PARAM(
+	LICHEN_CHOICE, "on_crash", .choices = LICHEN_TABLE(policy_names), .fallback = FW_STOP);
+static const struct lichen_param on_panic_param = BIND_PARAM(
+	LICHEN_CHOICE, "on_panic", .choices = LICHEN_TABLE(policy_names), .fallback = FW_STOP);
 
 static const struct lichen_param mask_params[] = {
 	BIND_PARAM(LICHEN_U32, "leaf", .flags = LICHEN_PARAM_REQUIRED),
@@ -287,6 +297,15 @@ static void bind_symbiotic(struct fw_load *load, const struct fw_node *root)
 			list->items[i]->index);
 }
 
+static enum fw_policy bind_policy(struct fw_load *load, const struct fw_node *root,
+				  const struct lichen_param *param)
+{
+	uint64_t number;
+
+	(void)bind_scalar(load, "", fw_node_get(root, param->name), param, &number);
+	return (enum fw_policy)number;
+}
+
 void fw_bind(struct fw_load *load, struct fw_node *root)
 {
 	struct fw_profile *profile = &load->p->profile;
@@ -304,6 +323,9 @@ void fw_bind(struct fw_load *load, struct fw_node *root)
 	profile->paging = (enum fw_paging)number;
 	if (paging)
 		profile->paging_mark = paging->mark;
+	profile->on_reboot = bind_policy(load, root, &on_reboot_param);
+	profile->on_crash = bind_policy(load, root, &on_crash_param);
+	profile->on_panic = bind_policy(load, root, &on_panic_param);
 	bind_cpu(load, fw_node_get(root, "cpu"));
 	bind_memory(load, root);
 	bind_instances(load, root, "backends", FW_PLACE_BACKENDS);

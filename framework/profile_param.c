@@ -108,7 +108,7 @@ static void param_default(struct fw_load *load, const struct fw_instance *instan
 		fw_diag(load->diags, spec->mark, "%s %s: %s is missing (%s)", spec->path,
 			spec->id, param->name, param->help);
 	value->number = param->fallback;
-	if (param->type == LICHEN_TEXT && param->text_fallback)
+	if ((param->type == LICHEN_TEXT || param->type == LICHEN_FILE) && param->text_fallback)
 		value->text = fw_arena_copy(load->arena, param->text_fallback,
 					    strlen(param->text_fallback));
 }

@@ -10,6 +10,7 @@
 #include "profile_tree.h"
 
 static const char *const print_paging[] = { "any", "nested", "shadow" };
+static const char *const print_policy[] = { "restart", "stop", "pause" };
 static const char *const print_registers[] = { "eax", "ebx", "ecx", "edx" };
 
 struct printer {
@@ -199,6 +200,9 @@ static void print_profile(struct printer *to)
 	print_text(to, "memory");
 	print_instance(to, to->p->memory);
 	print_pair(to, "paging", print_paging[profile->paging]);
+	print_pair(to, "on_reboot", print_policy[profile->on_reboot]);
+	print_pair(to, "on_crash", print_policy[profile->on_crash]);
+	print_pair(to, "on_panic", print_policy[profile->on_panic]);
 	print_masks(to);
 	print_text(to, "boot");
 	print_instance(to, to->p->boot);

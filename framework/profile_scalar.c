@@ -46,8 +46,7 @@ static uint32_t scalar_bits(uint32_t type)
 	}
 }
 
-/* Bounds of an integer; those of signed types as int64_t. */
-static void scalar_bounds(const struct lichen_param *param, uint64_t *min, uint64_t *max)
+void fw_scalar_bounds(const struct lichen_param *param, uint64_t *min, uint64_t *max)
 {
 	uint64_t top = UINT64_MAX >> (64 - scalar_bits(param->type));
 
@@ -89,7 +88,7 @@ static int scalar_check(const struct lichen_param *param, uint64_t number, int h
 	char limit[FW_WHY_SIZE];
 	uint64_t min, max;
 
-	scalar_bounds(param, &min, &max);
+	fw_scalar_bounds(param, &min, &max);
 	if (scalar_below(param, number, min))
 		(void)snprintf(why, FW_WHY_SIZE, "below %.64s",
 			       scalar_number_text(param, min, hex, limit));
@@ -185,7 +184,7 @@ static int scalar_integer(const struct lichen_param *param, const char *text, ui
 	}
 	over |= value > UINT64_MAX / factor;
 	value *= factor;
-	scalar_bounds(param, &min, &max);
+	fw_scalar_bounds(param, &min, &max);
 	/* Past what 64 bits hold, on either side, is past any bound. */
 	if (scalar_signed(param->type))
 		over |= value > (uint64_t)INT64_MAX + (uint64_t)negative;

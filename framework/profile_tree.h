@@ -101,6 +101,7 @@ struct fw_opened {
 struct fw_profile_private {
 	struct fw_profile profile;
 	struct fw_arena arena;
+	const struct fw_node *root;			 /* the composed tree */
 	struct fw_instance *instances[FW_INSTANCES_MAX]; /* in the order of the text */
 	uint32_t instance_count;
 	int full; /* there were more, told once */
@@ -187,6 +188,8 @@ int fw_scalar_read(const struct lichen_param *param, const char *text, uint64_t 
 /* Writes a number as fw_scalar_read() reads it; the choice's name for CHOICE. */
 void fw_scalar_write(const struct lichen_param *param, uint64_t number,
 		     char text[static FW_WHY_SIZE]);
+/* Bounds of an integer; those of signed types as int64_t. */
+void fw_scalar_bounds(const struct lichen_param *param, uint64_t *min, uint64_t *max);
 /* Whether a value lies within the declared bounds. */
 int fw_scalar_fits(const struct lichen_param *param, uint64_t number, const char *text);
 

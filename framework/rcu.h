@@ -22,8 +22,9 @@
 
 #ifdef FW_TSAN
 #include <sanitizer/tsan_interface.h>
-#define FW_RCU_RELEASE() __tsan_release(&urcu_memb_register_thread)
-#define FW_RCU_ACQUIRE() __tsan_acquire(&urcu_memb_register_thread)
+__attribute__((weak)) char fw_rcu_mark; /* one address for all who include this */
+#define FW_RCU_RELEASE() __tsan_release(&fw_rcu_mark)
+#define FW_RCU_ACQUIRE() __tsan_acquire(&fw_rcu_mark)
 #else
 #define FW_RCU_RELEASE() ((void)0)
 #define FW_RCU_ACQUIRE() ((void)0)

@@ -43,6 +43,10 @@ static void fw_stop_try(struct lichen_vm *vm)
 	lichen_status status = 0;
 	uint64_t next = vm->stop_deadline;
 
+	if (vm->paused) { /* nobody is there to hear of the button */
+		fw_vm_end(vm, LICHEN_VM_STOPPED, NULL);
+		return;
+	}
 	if (now >= vm->stop_deadline) {
 		fw_vm_end(vm, LICHEN_VM_STOPPED,
 			  vm->stopping ? "the guest did not power itself off in time" : NULL);

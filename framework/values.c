@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profile.h"
+#include "socket.h"
 
 static const char *values_reason(int error)
 {
@@ -72,8 +73,13 @@ static const char *values_refuse(const struct lichen_param *param, int file)
 static int values_open(const struct lichen_param *param, const char *path, const char **why)
 {
 	const int flags = values_flags(param);
-	int file = open(path, flags, S_IRUSR | S_IWUSR);
+	int file;
 
+	if (param->flags & LICHEN_PARAM_LISTEN)
+		return fw_socket_listen(path, why);
+	if (param->flags & LICHEN_PARAM_SOCKET)
+		return fw_socket_connect(path, why);
+	file = open(path, flags, S_IRUSR | S_IWUSR);
 	if (file < 0) {
 		*why = values_reason(errno);
 		return -1;
@@ -121,8 +127,9 @@ static int values_store_one(const struct fw_spec *spec, const struct lichen_para
 		if (text)
 			file = values_open(param, text, &why);
 		if (why)
-			fw_diag(diags, value->mark, "%s %s: %s %s: %s", spec->path, spec->id,
-				param->name, value->written ? value->written : text, why);
+			fw_diag(diags, value->mark.file ? value->mark : spec->mark,
+				"%s %s: %s %s: %s", spec->path, spec->id, param->name,
+				value->written ? value->written : text, why);
 		memcpy(member, &file, sizeof(file));
 		break;
 	default:
@@ -160,6 +167,8 @@ void fw_values_close(const struct fw_spec *spec, void *instance)
 		memcpy(&file, member, sizeof(file));
 		if (file >= 0)
 			(void)close(file);
+		if (file >= 0 && (params[i].flags & LICHEN_PARAM_LISTEN))
+			fw_socket_remove(spec->values[i].text);
 		file = -1;
 		memcpy(member, &file, sizeof(file));
 	}

@@ -51,7 +51,10 @@ static void fw_vcpu_crash(struct fw_vcpu *vcpu, uint32_t status, const char *wha
 			 (unsigned long long)cpu.rsp, (unsigned long long)cpu.cr3);
 	else
 		snprintf(why, sizeof(why), "vCPU %u: %s", vcpu->index, what);
-	fw_vm_end(vm, status, why);
+	if (status == LICHEN_VM_CRASHED)
+		fw_vm_happens(vm, FW_CRASH, 0, why);
+	else
+		fw_vm_end(vm, status, why);
 }
 
 static void fw_vcpu_failure(struct fw_vcpu *vcpu, uint32_t status, const char *what,
@@ -87,9 +90,8 @@ static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
 		fw_vcpu_crash(vcpu, LICHEN_VM_CRASHED, "triple fault");
 		break;
 	case HV_EXIT_RESET:
-		fw_vm_end(vcpu->vm, LICHEN_VM_POWER_OFF,
-			  "the guest asked the hypervisor for a reset, which this version "
-			  "takes for a power-off");
+		fw_vm_happens(vcpu->vm, FW_REBOOT, LICHEN_RESET_WARM,
+			      "the guest asked the hypervisor for a reset");
 		break;
 	case HV_EXIT_INTERNAL:
 		fw_vcpu_failure(vcpu, LICHEN_VM_CRASHED, "the hypervisor cannot go on", exit);
@@ -102,6 +104,65 @@ static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
 		fw_vcpu_failure(vcpu, LICHEN_VM_FAILED, "an exit of an unknown kind", exit);
 		break;
 	}
+}
+
+void fw_gate_init(struct fw_gate *gate)
+{
+	*gate = (struct fw_gate){ .closed = 0 };
+	pthread_mutex_init(&gate->lock, NULL);
+	pthread_cond_init(&gate->changed, NULL);
+}
+
+void fw_gate_clear(struct fw_gate *gate)
+{
+	pthread_cond_destroy(&gate->changed);
+	pthread_mutex_destroy(&gate->lock);
+}
+
+void fw_gate_shut(struct fw_gate *gate)
+{
+	atomic_store_explicit(&gate->closed, 1, memory_order_release);
+}
+
+static uint32_t fw_vm_ended(struct lichen_vm *vm)
+{
+	return atomic_load_explicit(&vm->end, memory_order_relaxed);
+}
+
+/* Waits while the gate is closed; returns past it, or because the VM has ended. */
+static void fw_gate_pass(struct lichen_vm *vm)
+{
+	struct fw_gate *gate = &vm->gate;
+
+	pthread_mutex_lock(&gate->lock);
+	while (atomic_load_explicit(&gate->closed, memory_order_relaxed) && !fw_vm_ended(vm))
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	gate->running++;
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void fw_gate_leave(struct fw_gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->running--;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+/* Completes what the last exit left, handling what that brings, so that state is whole. */
+static void fw_vcpu_settle(struct fw_vcpu *vcpu)
+{
+	struct lichen_vm *vm = vcpu->vm;
+	struct hv_exit exit;
+
+	do {
+		if (vm->hv->vcpu_settle(vcpu->hv, &exit) < 0) {
+			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+			return;
+		}
+		fw_vcpu_exit(vcpu, &exit);
+	} while (exit.kind == HV_EXIT_IO || exit.kind == HV_EXIT_MMIO ||
+		 exit.kind == HV_EXIT_MSR);
 }
 
 static void *fw_vcpu_run(void *argument)
@@ -118,14 +179,43 @@ static void *fw_vcpu_run(void *argument)
 	fw_bus_thread_enter();
 	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
 		fw_vm_end(vm, LICHEN_VM_FAILED, "a vCPU cannot be bound to its thread");
-	while (!atomic_load_explicit(&vm->end, memory_order_relaxed)) {
-		if (vm->hv->vcpu_run(vcpu->hv, &exit) == 0)
+	fw_gate_pass(vm);
+	while (!fw_vm_ended(vm)) {
+		if (atomic_load_explicit(&vm->gate.closed, memory_order_acquire)) {
+			fw_vcpu_settle(vcpu);
+			fw_gate_leave(&vm->gate);
+			fw_gate_pass(vm);
+		} else if (vm->hv->vcpu_run(vcpu->hv, &exit) == 0) {
 			fw_vcpu_exit(vcpu, &exit);
-		else
+		} else {
 			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+		}
 	}
+	fw_gate_leave(&vm->gate);
 	fw_bus_thread_leave();
 	return NULL;
+}
+
+void fw_vcpus_park(struct lichen_vm *vm)
+{
+	struct fw_gate *gate = &vm->gate;
+
+	fw_gate_shut(gate);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpus[i].started)
+			vm->hv->vcpu_kick(vm->vcpus[i].hv);
+	pthread_mutex_lock(&gate->lock);
+	while (gate->running)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void fw_vcpus_unpark(struct lichen_vm *vm)
+{
+	pthread_mutex_lock(&vm->gate.lock);
+	atomic_store_explicit(&vm->gate.closed, 0, memory_order_release);
+	pthread_cond_broadcast(&vm->gate.changed);
+	pthread_mutex_unlock(&vm->gate.lock);
 }
 
 static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
@@ -186,6 +276,9 @@ lichen_status fw_vcpus_start(struct lichen_vm *vm)
 
 void fw_vcpus_stop(struct lichen_vm *vm)
 {
+	pthread_mutex_lock(&vm->gate.lock);
+	pthread_cond_broadcast(&vm->gate.changed);
+	pthread_mutex_unlock(&vm->gate.lock);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		if (vm->vcpus[i].started)
 			vm->hv->vcpu_kick(vm->vcpus[i].hv);

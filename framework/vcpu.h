@@ -4,6 +4,7 @@
 #define FW_VCPU_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "hv/hv.h"
 #include "profile.h"
@@ -18,10 +19,31 @@ struct fw_vcpu {
 	int started;
 };
 
+/* Where vCPU threads wait while the guest must stand still. */
+struct fw_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* `closed`, `running` or the VM's `end` */
+	_Atomic uint32_t
+		closed;	  /* set under the lock or by fw_gate_shut(); read at each exit */
+	uint32_t running; /* threads past the gate */
+};
+
+void fw_gate_init(struct fw_gate *gate);
+void fw_gate_clear(struct fw_gate *gate);
+/* The vCPU that calls stops at the gate after this exit; the others when kicked.  [any] */
+void fw_gate_shut(struct fw_gate *gate);
+
 /* Creates all of them, in the state after INIT.  A failure is in `error`.  [control] */
 lichen_status fw_vcpus_create(struct lichen_vm *vm, struct ld_error *error);
 /* Starts their threads; on failure none runs.  [control] */
 lichen_status fw_vcpus_start(struct lichen_vm *vm);
+/*
+ * Returns when every vCPU waits at the gate between two instructions, or has
+ * ended; all [control] functions of the hypervisor may then be used on them.  [control]
+ */
+void fw_vcpus_park(struct lichen_vm *vm);
+/* [control] */
+void fw_vcpus_unpark(struct lichen_vm *vm);
 /* After vm->end was set: kicks them out of the guest and joins.  [control] */
 void fw_vcpus_stop(struct lichen_vm *vm);
 void fw_vcpus_destroy(struct lichen_vm *vm);

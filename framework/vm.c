@@ -127,8 +127,7 @@ static lichen_status fw_vm_realize_instances(struct lichen_vm *vm, struct fw_dia
 	return status;
 }
 
-/* What firmware would leave in memory, then the guest's first code and registers. */
-static lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
+lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
 {
 	struct lichen_instance *boot = vm->instances[vm->profile->boot->index];
 	const struct lichen_boot_ops *ops = fw_provided(boot->class, LICHEN_BOOT)->ops;
@@ -189,7 +188,13 @@ static int fw_vm_status(lichen_status status)
 								 : LICHEN_VM_BAD_INPUT;
 }
 
-int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm **created)
+int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm **vm)
+{
+	return fw_vm_create(options, &hv_kvm, vm);
+}
+
+int fw_vm_create(const struct lichen_vm_options *options, const struct hv_ops *hv,
+		 struct lichen_vm **created)
 {
 	struct lichen_vm *vm = calloc(1, sizeof(*vm));
 	struct fw_diags diags = { 0 };
@@ -198,7 +203,8 @@ int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm *
 	if (!vm)
 		return LICHEN_VM_FAILED;
 	vm->console_in = vm->console_out = -1;
-	vm->hv = &hv_kvm;
+	vm->hv = hv;
+	fw_gate_init(&vm->gate);
 	fw_log_init(&vm->log, options->log_level, options->log, options->context);
 	status =
 		fw_options_profile(options, &vm->plugins, &vm->fragments, &vm->profile, &diags);
@@ -218,13 +224,13 @@ int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm *
 			fw_status_text(status));
 	fw_diags_tell(&diags, &vm->log);
 	fw_diags_clear(&diags);
-	/* On failure the descriptors stay the embedder's, unless an instance took them. */
+	/* On failure the descriptors stay the embedder's. */
 	vm->console_in = vm->console_out = -1;
 	lichen_vm_destroy(vm);
 	return fw_vm_status(status);
 }
 
-static void fw_vm_resume_instances(struct lichen_vm *vm)
+void fw_vm_resume_instances(struct lichen_vm *vm)
 {
 	for (uint32_t i = 0; i < vm->instance_count; i++) {
 		struct lichen_instance *in = vm->instances[i];
@@ -238,7 +244,7 @@ static void fw_vm_resume_instances(struct lichen_vm *vm)
 }
 
 /* Consumers before providers, so that what a device still has goes to its backend. */
-static void fw_vm_pause_instances(struct lichen_vm *vm)
+void fw_vm_pause_instances(struct lichen_vm *vm)
 {
 	for (uint32_t i = vm->instance_count; i-- > 0;) {
 		struct lichen_instance *in = vm->instances[i];
@@ -290,7 +296,8 @@ int lichen_vm_run(struct lichen_vm *vm)
 	fw_vcpus_stop(vm);
 	fw_clock_run(&vm->loop, 0);
 	fw_loop_drain(&vm->loop);
-	fw_vm_pause_instances(vm);
+	if (!vm->paused)
+		fw_vm_pause_instances(vm);
 	fw_bus_thread_leave();
 	fw_pipe_restore(&before);
 	return (int)(atomic_load(&vm->end) & ~(uint32_t)FW_ENDED);
@@ -327,5 +334,6 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	fw_profile_free(vm->profile);
 	ld_path_clear(&vm->plugins);
 	ld_path_clear(&vm->fragments);
+	fw_gate_clear(&vm->gate);
 	free(vm);
 }

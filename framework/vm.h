@@ -40,7 +40,12 @@ struct lichen_vm {
 	uint32_t instance_count;
 	struct fw_vcpu *vcpus;
 	uint32_t vcpu_count;
-	_Atomic uint32_t end; /* FW_ENDED | status, once; 0 before */
+	struct fw_gate gate;
+	_Atomic uint32_t
+		happened; /* something that the profile has a policy for is under way */
+	struct fw_log_limit limit; /* of what the guest can make the VM itself say */
+	uint32_t paused;	   /* by a policy; until the VM is ended */
+	_Atomic uint32_t end;	   /* FW_ENDED | status, once; 0 before */
 	int console_in, console_out;
 	const struct lichen_instance *console_owner;
 	struct fw_outside_watch *outside;
@@ -51,11 +56,33 @@ struct lichen_vm {
 	uint32_t opened;	/* FW_VM_...: for taking apart what was put together */
 };
 
+/* lichen_vm_create() on another hypervisor than the usual one. */
+int fw_vm_create(const struct lichen_vm_options *options, const struct hv_ops *hv,
+		 struct lichen_vm **vm);
+
 /*
  * The VM ends with `status`; the first call counts, and says why in the log when
  * `why` is given.  vCPUs leave the guest, the loop returns.  [any]
  */
 void fw_vm_end(struct lichen_vm *vm, uint32_t status, const char *why);
+
+/* What a guest can do that the profile has a policy for. */
+enum fw_happening { FW_REBOOT = 1, FW_CRASH = 2, FW_PANIC = 3 };
+
+/*
+ * reset.c: acts by the profile's policy: ends the VM, or shuts the gate and has
+ * the control thread restart or pause it.  Of several at a time the first counts.
+ * kind: enum lichen_reset, for FW_REBOOT; why: a sentence, copied.  [any]
+ */
+void fw_vm_happens(struct lichen_vm *vm, enum fw_happening what, uint32_t kind,
+		   const char *why);
+
+/* vm.c: what firmware would leave in memory, then the guest's first code and registers.
+ * Failures are in diags.  [control] */
+lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags);
+/* vm.c: resume in dependency order; pause in the opposite one.  [control] */
+void fw_vm_resume_instances(struct lichen_vm *vm);
+void fw_vm_pause_instances(struct lichen_vm *vm);
 
 /* stop.c: lets go of the embedder's descriptors and of a stop under way.  [control] */
 void fw_stop_clear(struct lichen_vm *vm);

@@ -6,8 +6,10 @@
 #include "text.h"
 
 enum {
+	LD_SOCKET_FLAGS = LICHEN_PARAM_SOCKET | LICHEN_PARAM_LISTEN,
 	LD_FILE_FLAGS = LICHEN_PARAM_READ | LICHEN_PARAM_WRITE | LICHEN_PARAM_CREATE |
-			LICHEN_PARAM_APPEND | LICHEN_PARAM_DIRECTORY | LICHEN_PARAM_DEVICE,
+			LICHEN_PARAM_APPEND | LICHEN_PARAM_DIRECTORY | LICHEN_PARAM_DEVICE |
+			LD_SOCKET_FLAGS,
 	LD_PARAM_FLAGS = LICHEN_PARAM_REQUIRED | LICHEN_PARAM_SHARED | LD_FILE_FLAGS,
 };
 
@@ -27,13 +29,17 @@ static lichen_status ld_param_flags(struct ld_check *check, uint32_t index,
 	if ((p->flags & LICHEN_PARAM_SHARED) && p->unit != LICHEN_UNIT_GSI)
 		fault = "SHARED is for interrupt lines, of LICHEN_UNIT_GSI";
 	else if ((p->flags & LD_FILE_FLAGS) && p->type != LICHEN_FILE)
-		fault = "READ to DEVICE are flags of LICHEN_FILE";
+		fault = "READ to LISTEN are flags of LICHEN_FILE";
 	else if ((p->flags & (LICHEN_PARAM_CREATE | LICHEN_PARAM_APPEND)) &&
 		 !(p->flags & LICHEN_PARAM_WRITE))
 		fault = "CREATE and APPEND go with WRITE";
 	else if ((p->flags & LICHEN_PARAM_DIRECTORY) &&
 		 (p->flags & (writes | LICHEN_PARAM_DEVICE)))
 		fault = "a DIRECTORY is neither written nor a DEVICE";
+	else if ((p->flags & LD_SOCKET_FLAGS) &&
+		 (p->flags & LD_FILE_FLAGS) != LICHEN_PARAM_SOCKET &&
+		 (p->flags & LD_FILE_FLAGS) != LICHEN_PARAM_LISTEN)
+		fault = "SOCKET and LISTEN go with no other flag of LICHEN_FILE";
 	return fault ? ld_check_refuse(check, PARAMS, index, p->name, "%s", fault) : 0;
 }
 
@@ -145,9 +151,10 @@ static lichen_status ld_param_value(struct ld_check *check, uint32_t index,
 	if (p->type != LICHEN_CHOICE && p->choices.count != 0)
 		return ld_check_refuse(check, PARAMS, index, p->name,
 				       "has choices but is not a LICHEN_CHOICE");
-	if (p->type != LICHEN_TEXT && p->text_fallback)
+	if (p->type != LICHEN_TEXT && p->type != LICHEN_FILE && p->text_fallback)
 		return ld_check_refuse(check, PARAMS, index, p->name,
-				       "has a text_fallback but is not a LICHEN_TEXT");
+				       "has a text_fallback but is no LICHEN_TEXT or "
+				       "LICHEN_FILE");
 	switch (p->type) {
 	case LICHEN_TEXT:
 		return ld_param_text(check, index, p);
@@ -160,7 +167,11 @@ static lichen_status ld_param_value(struct ld_check *check, uint32_t index,
 						 "fallback %" PRIu64 " is neither 0 nor 1",
 						 p->fallback);
 	case LICHEN_FILE:
-		return 0;
+		/* There is no profile that a fallback could be relative to. */
+		return !p->text_fallback || p->text_fallback[0] == '/'
+			       ? 0
+			       : ld_check_refuse(check, PARAMS, index, p->name,
+						 "text_fallback is no absolute path");
 	default:
 		return ld_param_range(check, index, p);
 	}

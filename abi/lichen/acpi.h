@@ -13,12 +13,14 @@ extern "C" {
 #endif
 
 /*
- * "lichen.acpi-node/1": an instance that wants to be described.  The provider
- * of the tables needs MANY of them, so it asks after every node is realized.
+ * "lichen.acpi-node/1": an instance that wants to be described, by one node a
+ * device of its.  The provider of the tables needs MANY such instances, so it
+ * asks after all of them are realized.
  */
 #define LICHEN_ACPI_NODE "lichen.acpi-node/1"
 
 enum { LICHEN_ACPI_PORTS = 4, LICHEN_ACPI_GSIS = 4, LICHEN_ACPI_RANGES = 4 };
+enum { LICHEN_ACPI_NODES_MAX = 16 }; /* of one instance */
 
 struct lichen_acpi_ports {
 	uint16_t base;
@@ -63,16 +65,25 @@ struct lichen_acpi_node {
 	struct lichen_acpi_ports ports[LICHEN_ACPI_PORTS];
 	struct lichen_acpi_gsi gsis[LICHEN_ACPI_GSIS];
 	struct lichen_acpi_range ranges[LICHEN_ACPI_RANGES];
-	const uint8_t *aml; /* terms for inside the device, compiled; NULL: none */
-	uint32_t aml_size;  /* bytes */
+	/* Compiled terms (chapter 20) that go inside the device, of a node without hid into
+	 * \_SB; NULL: none. */
+	const uint8_t *aml;
+	uint32_t aml_size; /* bytes */
 	uint32_t _pad;
 };
 
 struct lichen_acpi_node_ops {
 	uint32_t struct_size;
 	uint32_t _pad;
-	/* Fills *node.  An error ends the start of the VM.  [control, realized or paused] */
-	lichen_status (*describe)(void *self, uint64_t client, struct lichen_acpi_node *node);
+	/*
+	 * Fills *node with the instance's node number `index`.  [control, realized or paused]
+	 *
+	 * The reader asks for 0, 1, 2 and so on until -LICHEN_ENOENT, which is no error: the
+	 * instance has no such node.  One without any gives it for 0.  Every other error ends
+	 * the start of the VM.  An instance has at most LICHEN_ACPI_NODES_MAX nodes.
+	 */
+	lichen_status (*describe)(void *self, uint64_t client, uint32_t index,
+				  struct lichen_acpi_node *node);
 };
 
 /* "lichen.acpi/1": the tables, for boot protocols. */

@@ -39,8 +39,13 @@ enum lichen_param_flag {
 	LICHEN_PARAM_CREATE = 1 << 4,	 /* with WRITE: mode 0600 (umask applies) */
 	LICHEN_PARAM_APPEND = 1 << 5,	 /* with WRITE: O_APPEND */
 	LICHEN_PARAM_DIRECTORY = 1 << 6, /* a directory, O_PATH */
-	LICHEN_PARAM_SOCKET = 1 << 7, /* a UNIX socket to connect to; refused by hosts of 0.1 */
+	LICHEN_PARAM_SOCKET = 1 << 7, /* a UNIX stream socket, connected; does not block */
 	LICHEN_PARAM_DEVICE = 1 << 8, /* a device node; anything else is refused */
+	/*
+	 * A UNIX stream socket, mode 0600, that listens at the path; does not block.  A
+	 * socket that nobody listens at is replaced.  The host removes the name after destroy.
+	 */
+	LICHEN_PARAM_LISTEN = 1 << 9,
 };
 
 /* A flag that the host does not know: the plugin is refused (-LICHEN_ENOTSUP). */
@@ -55,7 +60,8 @@ struct lichen_param {
 	uint64_t min; /* least value (signed types: as int64_t); TEXT: least length, bytes */
 	uint64_t max; /* greatest value; TEXT: greatest length; 0: as the type allows */
 	uint64_t fallback;	     /* value where the key is absent */
-	const char *text_fallback;   /* TEXT: the same; NULL: the member stays NULL */
+	const char *text_fallback;   /* TEXT: the same; NULL: the member stays NULL.  FILE: the
+					absolute path where the key is absent; NULL: none */
 	struct lichen_table choices; /* CHOICE: of const char * */
 	const char *help;	     /* one line, no full stop; never NULL */
 };

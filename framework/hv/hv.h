@@ -162,7 +162,8 @@ struct hv_ops {
 	lichen_status (*msrs)(struct hv_vm *vm, const struct hv_msr_range *ranges,
 			      uint32_t count);
 
-	/* What the host can give, KVM's own leaves included; *count: room, then used. */
+	/* What the host can give, KVM's own leaves included; *count: room, then used.
+	 * After irqchip_create, with which x2APIC and the TSC deadline timer come. */
 	lichen_status (*cpuid)(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *count);
 
 	/* apic_id: of its local APIC.  After irqchip_create where there is one.  [control] */
@@ -170,7 +171,11 @@ struct hv_ops {
 				     const struct hv_cpuid *leaves, uint32_t count,
 				     struct hv_vcpu **vcpu, struct ld_error *error);
 	void (*vcpu_destroy)(struct hv_vcpu *vcpu);
-	/* Registers as in lichen_cpu; what is not there keeps its value.  -LICHEN_EINVAL. */
+	/*
+	 * Registers as in lichen_cpu; what is not there keeps its value.  The last
+	 * exit's access is completed first.  -LICHEN_EINVAL; -LICHEN_EAGAIN: its
+	 * instruction makes another access, which vcpu_run returns.
+	 */
 	lichen_status (*vcpu_set)(struct hv_vcpu *vcpu, const struct lichen_cpu *cpu);
 	lichen_status (*vcpu_get)(struct hv_vcpu *vcpu, struct lichen_cpu *cpu);
 	/*
@@ -195,6 +200,30 @@ struct hv_ops {
 	 * way is dropped.  -LICHEN_EIO: the vCPU cannot go on.
 	 */
 	lichen_status (*vcpu_reset)(struct hv_vcpu *vcpu);
+	/*
+	 * Completes an access that the last exit left, without running the guest.
+	 * HV_EXIT_KICK: nothing is left, the vCPU stands between two instructions;
+	 * any other exit is to be handled, and vcpu_settle called again.  -LICHEN_EIO.
+	 */
+	lichen_status (*vcpu_settle)(struct hv_vcpu *vcpu, struct hv_exit *exit);
+	/*
+	 * All that a settled vCPU is, in the hypervisor's own format, at most `room`
+	 * bytes; *size: used.  -LICHEN_E2BIG: *size (set) says how many it takes.
+	 * -LICHEN_EIO.
+	 */
+	lichen_status (*vcpu_save)(struct hv_vcpu *vcpu, uint8_t *state, uint64_t room,
+				   uint64_t *size);
+	/*
+	 * The opposite.  The bytes may come from anywhere: -LICHEN_EBADMSG: malformed,
+	 * or of another format, and nothing was changed; -LICHEN_EINVAL: the hardware
+	 * refuses a part, and the vCPU must not run before it was reset or loaded anew.
+	 * The vCPUs of a VM are loaded in the order of their indices.  [control]
+	 */
+	lichen_status (*vcpu_load)(struct hv_vcpu *vcpu, const uint8_t *state, uint64_t size,
+				   struct ld_error *error);
+	/* The guest's paravirtual clock, ns; vCPUs stand still. */
+	lichen_status (*clock_get)(struct hv_vm *vm, uint64_t *ns);
+	lichen_status (*clock_set)(struct hv_vm *vm, uint64_t ns);
 };
 
 extern const struct hv_ops hv_kvm;

@@ -96,7 +96,10 @@ static lichen_status kvm_open(struct hv_vm *vm, int device, struct ld_error *err
 	}
 	version = kvm_call_number(vm->kvm, KVM_GET_API_VERSION, 0);
 	if (version < 0) {
-		ld_error_set(error, "descriptor %d: not a KVM device", device);
+		if (device < 0)
+			ld_error_set(error, KVM_DEVICE ": not a KVM device");
+		else
+			ld_error_set(error, "descriptor %d: not a KVM device", device);
 		return -LICHEN_ENODEV;
 	}
 	if (version != KVM_API_VERSION) {
@@ -295,4 +298,9 @@ const struct hv_ops hv_kvm = {
 	.vcpu_run = kvm_vcpu_run,
 	.vcpu_kick = kvm_vcpu_kick,
 	.vcpu_reset = kvm_vcpu_reset,
+	.vcpu_settle = kvm_vcpu_settle,
+	.vcpu_save = kvm_vcpu_save,
+	.vcpu_load = kvm_vcpu_load,
+	.clock_get = kvm_clock_get,
+	.clock_set = kvm_clock_set,
 };

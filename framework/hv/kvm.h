@@ -5,7 +5,8 @@
  * kvm.c opens the device and makes the VM; kvm_slot.c maps memory; kvm_irq.c has
  * the interrupt controllers, lines, routes and doorbells; kvm_msr.c CPUID and the
  * MSRs that are delivered; kvm_vcpu.c creates, runs and kicks vCPUs; kvm_state.c
- * sets and reads their registers.
+ * sets and reads their registers; kvm_cpu_state.c and kvm_msr_state.c all that a
+ * vCPU is, which kvm_save.c makes a stream of.
  */
 #ifndef HV_KVM_H
 #define HV_KVM_H
@@ -49,7 +50,7 @@ struct hv_vcpu {
 	pid_t thread;	/* atomic; 0 until attached */
 	uint32_t open;	/* 1: the last exit's access is yet to be completed by KVM */
 	uint32_t stash; /* 1: run holds an exit that vcpu_run has not returned yet */
-	struct kvm_initial *initial; /* what vcpu_reset goes back to */
+	struct kvm_cpu_state *first; /* what vcpu_reset goes back to */
 };
 
 /* 0 for a result >= 0; of -errno the status itself where the ABI has it, else EIO. */
@@ -100,12 +101,84 @@ void kvm_vcpu_kick(struct hv_vcpu *vcpu);
  * that registers are those of an instruction's boundary.  -LICHEN_EAGAIN: the same
  * instruction makes one access more; vcpu_run will return it.
  */
-lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu);
+lichen_status kvm_complete(struct hv_vcpu *vcpu);
+lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
 
-/* What a new vCPU is like, for vcpu_reset.  -LICHEN_ENOMEM, -LICHEN_EIO. */
-lichen_status kvm_initial_save(struct hv_vcpu *vcpu);
-void kvm_initial_free(struct kvm_initial *initial);
+/* --- all that a vCPU is --- */
+
+enum {
+	KVM_MSR_TSC = 0x10,
+	KVM_MSR_TSC_DEADLINE = 0x6e0,
+	KVM_MSRS_MAX = 1024, /* KVM knows some hundred */
+};
+
+/* MSRs that KVM saves and restores; a vCPU has some of them. */
+struct kvm_msr_names {
+	uint32_t count;
+	uint32_t index[KVM_MSRS_MAX];
+};
+/* -LICHEN_E2BIG: KVM has more. */
+lichen_status kvm_msr_names(const struct hv_vm *vm, struct kvm_msr_names *names);
+/* Room for `room`; NULL: no memory. */
+struct kvm_msrs *kvm_msrs_new(uint32_t room);
+/* Reads those of `names` that the vCPU has.  *out is the caller's to free.  -LICHEN_ENOMEM. */
+lichen_status kvm_msrs_get(struct hv_vcpu *vcpu, const struct kvm_msr_names *names,
+			   struct kvm_msrs **out);
+/*
+ * Sets those that differ from what the vCPU has, without the TSC and its deadline.
+ * One that KVM does not take: -LICHEN_EINVAL, and `error` names it; with error
+ * NULL it is left as it is.
+ */
+lichen_status kvm_msrs_put(struct hv_vcpu *vcpu, const struct kvm_msrs *msrs,
+			   struct ld_error *error);
+/* The entry for one MSR, or NULL. */
+const struct kvm_msr_entry *kvm_msr_of(const struct kvm_msrs *msrs, uint32_t index);
+/* KVM_SET_MSRS of one; < 0: refused. */
+int kvm_msr_set(struct hv_vcpu *vcpu, uint32_t index, uint64_t value);
+
+/* As KVM's ioctls give it; pointers are owned. */
+struct kvm_cpu_state {
+	struct kvm_regs regs;
+	struct kvm_sregs2 sregs; /* where KVM lacks KVM_GET_SREGS2 made of its sregs */
+	struct kvm_debugregs debug;
+	struct kvm_vcpu_events events;
+	struct kvm_mp_state mp;
+	uint32_t tsc_khz; /* 0: KVM does not tell */
+	uint32_t has_xcrs;
+	struct kvm_xcrs xcrs;
+	uint32_t has_lapic;
+	struct kvm_lapic_state lapic;
+	uint32_t xsave_size; /* bytes */
+	uint8_t *xsave;
+	uint32_t nested_size; /* bytes; 0: none */
+	uint8_t *nested;
+	struct kvm_msrs *msrs;
+};
+
+/* Of a vCPU without a pending access.  *state is the caller's.  -LICHEN_ENOMEM, -LICHEN_EIO. */
+lichen_status kvm_cpu_state_get(struct hv_vcpu *vcpu, struct kvm_cpu_state **state);
+/*
+ * What an instruction under way would still do is dropped.  -LICHEN_EINVAL: KVM
+ * refuses a part, which `error` names; -LICHEN_EIO.  With error NULL, MSRs that it
+ * refuses are left alone.
+ */
+lichen_status kvm_cpu_state_put(struct hv_vcpu *vcpu, const struct kvm_cpu_state *state,
+				struct ld_error *error);
+void kvm_cpu_state_free(struct kvm_cpu_state *state); /* NULL: nothing */
+/* Bytes of this VM's vCPUs' XSAVE areas and nested states. */
+uint32_t kvm_xsave_size(const struct hv_vm *vm);
+uint32_t kvm_nested_size(const struct hv_vm *vm);
+
+/* Keeps what a new vCPU is like, for vcpu_reset.  -LICHEN_ENOMEM, -LICHEN_EIO. */
+lichen_status kvm_cpu_first(struct hv_vcpu *vcpu);
 lichen_status kvm_vcpu_reset(struct hv_vcpu *vcpu);
+lichen_status kvm_vcpu_save(struct hv_vcpu *vcpu, uint8_t *state, uint64_t room,
+			    uint64_t *size);
+lichen_status kvm_vcpu_load(struct hv_vcpu *vcpu, const uint8_t *state, uint64_t size,
+			    struct ld_error *error);
+lichen_status kvm_clock_get(struct hv_vm *vm, uint64_t *ns);
+lichen_status kvm_clock_set(struct hv_vm *vm, uint64_t ns);
+
 lichen_status kvm_vcpu_set(struct hv_vcpu *vcpu, const struct lichen_cpu *cpu);
 lichen_status kvm_vcpu_get(struct hv_vcpu *vcpu, struct lichen_cpu *cpu);
 

@@ -11,6 +11,10 @@ enum {
 	KVM_ECX_TSC_DEADLINE = 1 << 24,
 };
 
+/* Processor brand string (SDM 2A, CPUID; APM 3, E.4.2). */
+#define KVM_LEAF_NAME_FIRST 0x80000002u
+#define KVM_LEAF_NAME_LAST 0x80000004u
+
 /*
  * A filter that allows all but the ranges, whose bitmaps are all 0; what it
  * denies leaves KVM_RUN with the reason that kvm_setup() asked for.
@@ -67,6 +71,15 @@ static uint32_t kvm_apic_features(const struct hv_vm *vm, uint32_t ecx)
 	return ecx | KVM_ECX_X2APIC;
 }
 
+/* KVM lists the leaves of the processor's name and leaves them empty: the host's own. */
+static void kvm_cpuid_name(struct hv_cpuid *leaf)
+{
+	if (leaf->leaf >= KVM_LEAF_NAME_FIRST && leaf->leaf <= KVM_LEAF_NAME_LAST)
+		__asm__("cpuid"
+			: "=a"(leaf->eax), "=b"(leaf->ebx), "=c"(leaf->ecx), "=d"(leaf->edx)
+			: "a"(leaf->leaf), "c"(0));
+}
+
 lichen_status kvm_cpuid(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *count)
 {
 	struct kvm_cpuid2 *host = kvm_leaves_new(HV_CPUID_MAX);
@@ -91,6 +104,7 @@ lichen_status kvm_cpuid(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *cou
 		};
 		if (from->function == KVM_LEAF_FEATURES)
 			leaves[i].ecx = kvm_apic_features(vm, from->ecx);
+		kvm_cpuid_name(&leaves[i]);
 	}
 	if (result == 0)
 		*count = host->nent;

@@ -49,7 +49,7 @@ static void kvm_fast_strings(struct hv_vcpu *vcpu)
 {
 	union kvm_one_msr one = { .msrs.nmsrs = 1 };
 
-	one.msrs.entries[0].index = KVM_MSR_MISC_ENABLE;
+	one.msrs.entries[0] = (struct kvm_msr_entry){ .index = KVM_MSR_MISC_ENABLE };
 	if (kvm_call(vcpu->fd, KVM_GET_MSRS, &one) != 1)
 		return;
 	one.msrs.entries[0].data |= KVM_MISC_FAST_STRINGS;
@@ -101,7 +101,7 @@ lichen_status kvm_vcpu_create(struct hv_vm *vm, uint32_t index, uint32_t apic_id
 	}
 	if (status == 0) {
 		kvm_fast_strings(vcpu);
-		status = kvm_initial_save(vcpu);
+		status = kvm_cpu_first(vcpu);
 		if (status < 0)
 			ld_error_set(error, "vCPU %u: its first state cannot be read", index);
 	}
@@ -120,7 +120,7 @@ void kvm_vcpu_destroy(struct hv_vcpu *vcpu)
 		munmap(vcpu->run, vcpu->vm->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
-	kvm_initial_free(vcpu->initial);
+	kvm_cpu_state_free(vcpu->first);
 	free(vcpu);
 }
 
@@ -282,7 +282,7 @@ lichen_status kvm_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit)
 	return 0;
 }
 
-lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu)
+lichen_status kvm_complete(struct hv_vcpu *vcpu)
 {
 	if (vcpu->stash)
 		return -LICHEN_EAGAIN;
@@ -301,4 +301,14 @@ lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu)
 		return -LICHEN_EIO;
 	vcpu->open = 0;
 	return 0;
+}
+
+lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit)
+{
+	const lichen_status status = kvm_complete(vcpu);
+
+	if (status == -LICHEN_EAGAIN)
+		return kvm_vcpu_run(vcpu, exit); /* takes the exit that there is */
+	exit->kind = HV_EXIT_KICK;
+	return status;
 }

@@ -12,6 +12,7 @@
 enum { TH_PENDING_ROUNDS = 200 }; /* of 10 ms: how long a pending operation may take */
 
 _Thread_local enum th_role th_role = TH_CONTROL;
+_Thread_local uint32_t th_maps;
 static pthread_mutex_t th_mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void th_lock(void)
@@ -67,7 +68,7 @@ void th_unguard(struct th **th)
 void th_begin(struct th *th, struct th_frame *frame, const char *name, enum th_role role)
 {
 	th_lock();
-	*frame = (struct th_frame){ th->doing, th_role, th->entered, th->maps };
+	*frame = (struct th_frame){ th->doing, th_role, th->entered, th_maps };
 	th->doing = name;
 	th->depth++;
 	th_role = role;
@@ -77,7 +78,7 @@ void th_end(struct th *th, const struct th_frame *frame)
 {
 	if (th->entered != frame->entered)
 		th_fail(th, "enter", "returned without leave");
-	if (th->maps != frame->maps)
+	if (th_maps != frame->maps)
 		th_fail(th, "memory_map", "returned without memory_unmap");
 	th->doing = frame->outer;
 	th_role = frame->role;

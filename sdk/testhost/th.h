@@ -136,7 +136,6 @@ struct th {
 	struct th_placed *windows; /* as class.windows */
 	struct th_object *objects; /* TH_OBJECTS */
 	uint64_t last_handle;
-	uint32_t maps; /* open ones */
 	uint32_t entered;
 	uint32_t joined; /* consumers were announced */
 
@@ -235,7 +234,8 @@ void th_memory_fill(struct lichen_host *host);
 void th_time_fill(struct lichen_host *host);
 void th_link_fill(struct lichen_host *host);
 
-/* The current thread's role. */
+/* The current thread's role, and the maps that it holds. */
 extern _Thread_local enum th_role th_role;
+extern _Thread_local uint32_t th_maps;
 
 #endif

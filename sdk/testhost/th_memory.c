@@ -118,7 +118,7 @@ static lichen_status th_memory_map(struct lichen_instance *in, lichen_space spac
 	o = th_object_new(th, "memory_map", TH_MAP);
 	o->size = size;
 	o->access = access;
-	th->maps++;
+	th_maps++;
 	*map = (struct lichen_map){ LICHEN_STRUCT(struct lichen_map), .data = data,
 				    .size = size, .handle = o->handle };
 	return 0;
@@ -136,7 +136,7 @@ static void th_memory_unmap(struct lichen_instance *in, struct lichen_map *map,
 			o->access & LICHEN_ACCESS_WRITE ? "writing" : "reading");
 	map->data = NULL;
 	th_object_free(o);
-	th->maps--;
+	th_maps--;
 }
 
 /* The first reservation that ends above `gpa`, in order of addresses; NULL: none. */

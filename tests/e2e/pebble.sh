@@ -19,6 +19,59 @@ echoes() {
 	[ $? = 1 ] && printed abcdefghij0123456789
 }
 
+# A triple fault that restarts, again and again, until the time is over; few lines are said.
+restarts_after_a_crash() {
+	timeout 1 "$lichen" run "$here/pebble.yaml" --set boot.image="$guests/triple.bin" \
+		--set on_crash=restart --stop-timeout 0 >"$scratch/out" 2>"$scratch/err" </dev/null
+	[ $? = 124 ] && said 'triple fault.*restarts' || return 1
+	lines=$(wc -l <"$scratch/err")
+	[ "$lines" -le 40 ] || { echo "$lines lines"; return 1; }
+}
+
+pauses_on_a_crash() {
+	timeout 1 "$lichen" run "$here/pebble.yaml" --set boot.image="$guests/triple.bin" \
+		--set on_crash=pause >"$scratch/out" 2>"$scratch/err" </dev/null
+	[ $? = 124 ] && said 'triple fault.*paused'
+}
+
+# What a VM holds: descriptors, threads, mappings.
+holdings() {
+	echo "$(ls "/proc/$1/fd" | wc -l) $(ls "/proc/$1/task" | wc -l) $(wc -l <"/proc/$1/maps")"
+}
+
+wait_for() { # PATTERN, in the output; at most 20 s
+	for _ in $(seq 200); do
+		grep -q -- "$1" "$scratch/out" && return
+		sleep 0.1
+	done
+	return 1
+}
+
+restarts_fifty_times() {
+	mkfifo "$scratch/in"
+	: >"$scratch/out"
+	"$lichen" run "$here/pebble.yaml" --set boot.image="$guests/reboots.bin" \
+		>"$scratch/out" 2>"$scratch/err" <"$scratch/in" &
+	pid=$!
+	exec 8>"$scratch/in"
+	wait_for '5 times' && before=$(holdings $pid) && rss5=$(resident $pid)
+	printf x >&8
+	wait_for '50 times' && after=$(holdings $pid) && rss50=$(resident $pid)
+	printf x >&8
+	got=0
+	wait $pid || got=$?
+	exec 8>&-
+	cat "$scratch/out" "$scratch/err"
+	[ $got = 1 ] || { echo "exit status: want 1, got $got"; return 1; }
+	[ -n "$before" ] && [ "$before" = "$after" ] ||
+		{ echo "descriptors, threads, mappings: $before, then $after"; return 1; }
+	[ $((rss50 - rss5)) -le 256 ] || { echo "resident: $rss5 KiB, then $rss50"; return 1; }
+}
+
+resident() { # KiB
+	sed -n 's/^VmRSS: *\([0-9]*\) kB/\1/p' "/proc/$1/status"
+}
+
 check "hello comes out of the serial port" says_hello
 check "serial16550: self-test, loopback, interrupts" pebble 1 serial
 check "serial16550: what comes in goes back out in order" echoes
@@ -27,7 +80,11 @@ check "rtc-cmos: update interrupt" pebble 1 rtc_update
 check "kvm-pit: channel 0 interrupts" pebble 1 pit
 check "i8042: self-test" pebble 1 kbd
 check "acpi: tables, PM timer, power-off gives status 0" pebble 0 pm
-check "i8042: a reset pulse ends the VM" pebble 0 reset8042
+check "i8042: a reset pulse restarts the guest" pebble 1 reset8042
+check "on_reboot: stop ends the VM instead" pebble 0 reset8042 --set on_reboot=stop
+check "on_crash: restart starts it again" restarts_after_a_crash
+check "on_crash: pause keeps it until it is ended" pauses_on_a_crash
+check "50 restarts leave nothing behind" restarts_fifty_times
 check "an unknown MSR faults in the guest" pebble 1 msr
 for cpus in 1 2 4 32; do
 	check "$cpus vCPUs answer with the right APIC ids" every_cpu_answers "$cpus"

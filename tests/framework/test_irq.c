@@ -76,6 +76,7 @@ TEST(setting_the_level_it_has_does_not_reach_the_hypervisor)
 
 	irqs_start(24);
 	CHECK_EQ(0, fw_line_claim(&irqs, &line));
+	vm.drives = 0;
 	fw_line_set(&irqs, &line, 1);
 	fw_line_set(&irqs, &line, 1);
 	CHECK_EQ(1, vm.drives);
@@ -101,6 +102,7 @@ TEST(an_edge_is_a_pulse)
 
 	irqs_start(24);
 	CHECK_EQ(0, fw_line_claim(&irqs, &line));
+	vm.drives = 0;
 	fw_line_set(&irqs, &line, 1);
 	CHECK_EQ(2, vm.drives);
 	CHECK_EQ(0, vm.level[4]);

@@ -139,8 +139,13 @@ void guest_load(struct guest *guest, const uint8_t *code, const uint8_t *end)
 	cpu.idt_limit = guest->memory[GUEST_IDT + 0xfff] ? 0xfff : 0;
 	if (hv_kvm.vcpu_set(guest->cpu[0], &cpu) < 0)
 		guest_fail("registers", "refused");
-	if (hv_kvm.vcpu_attach(guest->cpu[0]) < 0)
+}
+
+void guest_attach(struct guest *guest)
+{
+	if (!guest->attached && hv_kvm.vcpu_attach(guest->cpu[0]) < 0)
 		guest_fail("attach", "refused");
+	guest->attached = 1;
 }
 
 void guest_gate(struct guest *guest, uint32_t vector, uint32_t offset)
@@ -179,4 +184,18 @@ uint32_t guest_out(struct guest *guest, uint16_t port)
 	}
 	memcpy(&value, exit.io.data, exit.io.size);
 	return value;
+}
+
+void guest_access(struct guest *guest, struct hv_exit *exit, uint64_t gpa, uint32_t size,
+		  int write)
+{
+	char what[96];
+
+	guest_run(guest, exit);
+	if (exit->kind == HV_EXIT_MMIO && exit->mmio.gpa == gpa && exit->mmio.size == size &&
+	    exit->mmio.write == write)
+		return;
+	snprintf(what, sizeof(what), "exit of kind %d, not a %s of %u at 0x%llx",
+		 (int)exit->kind, write ? "write" : "read", size, (unsigned long long)gpa);
+	guest_fail("guest", what);
 }

@@ -26,6 +26,7 @@ struct guest {
 	struct hv_vm *vm;
 	struct hv_vcpu *cpu[GUEST_CPUS_MAX];
 	uint32_t cpus;
+	uint32_t attached;
 	uint8_t *memory;
 	struct ld_error error;
 };
@@ -35,14 +36,19 @@ void guest_create(struct guest *guest, uint32_t cpus, uint32_t flags);
 void guest_destroy(struct guest *guest);
 /* A vCPU's registers at the first instruction. */
 void guest_cpu(struct lichen_cpu *cpu);
-/* Loads the code, points vCPU 0 at it and binds it to this thread. */
+/* Loads the code and points vCPU 0 at it. */
 void guest_load(struct guest *guest, const uint8_t *code, const uint8_t *end);
-#define GUEST_LOAD(guest, name) guest_load((guest), name, name##_end)
+/* Binds vCPU 0 to this thread, once. */
+void guest_attach(struct guest *guest);
+#define GUEST_LOAD(guest, name) (guest_load((guest), name, name##_end), guest_attach(guest))
 /* Vector `vector` is handled at GUEST_CODE + offset. */
 void guest_gate(struct guest *guest, uint32_t vector, uint32_t offset);
 /* Runs vCPU 0 to its next exit that is no kick. */
 void guest_run(struct guest *guest, struct hv_exit *exit);
 /* The same, and it has to be an OUT to `port`; returns the value. */
 uint32_t guest_out(struct guest *guest, uint16_t port);
+/* The same, and it has to be this access where no memory is. */
+void guest_access(struct guest *guest, struct hv_exit *exit, uint64_t gpa, uint32_t size,
+		  int write);
 
 #endif

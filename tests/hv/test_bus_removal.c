@@ -2,6 +2,7 @@
 /* When remove has returned no handler runs, whoever calls it and whatever it holds. */
 #include "bus.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@ struct device {
 	struct fw_target target;
 	pthread_mutex_t lock;
 	struct fw_bus *bus;
+	_Atomic uint32_t started; /* a thread is about to read */
 	_Atomic uint32_t inside;
 	_Atomic uint32_t removed; /* 1: remove has returned, handlers are forbidden */
 	_Atomic uint32_t offences;
@@ -69,9 +71,11 @@ static void *reader_run(void *argument)
 	uint64_t value;
 
 	fw_bus_thread_enter();
-	while (!atomic_load(reader->stop))
+	while (!atomic_load(reader->stop)) {
 		for (uint32_t i = 0; i < 16; i++)
 			fw_bus_read(reader->bus, PORT + i, 8, &value);
+		sched_yield(); /* on few processors better here than inside */
+	}
 	fw_bus_thread_leave();
 	return NULL;
 }
@@ -241,7 +245,7 @@ static void *waiter_run(void *argument)
 	int hit;
 
 	fw_bus_thread_enter();
-	atomic_store(&device->inside, 1);
+	atomic_store(&device->started, 1);
 	hit = fw_bus_read(device->bus, PORT, 1, &value);
 	fw_bus_thread_leave();
 	return hit == 0 && value == 0xff ? NULL : argument;
@@ -259,7 +263,7 @@ TEST(one_in_line_for_the_lock_of_a_removed_window_finds_nothing_there)
 	CHECK_EQ(0, fw_bus_insert(bus, &device.target, NULL));
 	pthread_mutex_lock(&device.lock);
 	CHECK_EQ(0, pthread_create(&thread, NULL, waiter_run, &device));
-	while (!atomic_load(&device.inside))
+	while (!atomic_load(&device.started))
 		;
 	nanosleep(&a_while, NULL); /* it is in line by now, most likely */
 	CHECK_EQ(0, fw_bus_remove(bus, &device.target));
@@ -268,4 +272,59 @@ TEST(one_in_line_for_the_lock_of_a_removed_window_finds_nothing_there)
 	CHECK(failed == NULL);
 	CHECK_EQ(0, atomic_load(&device.served));
 	fw_bus_destroy(bus);
+}
+
+/* --- a handler that takes its time --- */
+
+static uint64_t slow_read(void *self, uint64_t cookie, uint64_t off, uint32_t size)
+{
+	struct device *device = self;
+
+	(void)cookie, (void)off, (void)size;
+	atomic_store(&device->inside, 1);
+	while (!atomic_load(&device->served))
+		sched_yield();
+	atomic_store(&device->inside, 0);
+	return 0;
+}
+
+static const struct lichen_io_ops slow_ops = {
+	LICHEN_STRUCT(struct lichen_io_ops),
+	.read = slow_read,
+};
+
+static void *remover_run(void *argument)
+{
+	struct device *device = argument;
+
+	(void)fw_bus_remove(device->bus, &device->target);
+	atomic_store(&device->removed, 1);
+	return atomic_load(&device->inside) ? argument : NULL;
+}
+
+TEST(remove_waits_for_the_handler_that_runs)
+{
+	const struct timespec a_while = { .tv_nsec = 5000000 };
+
+	for (int serial = 0; serial < 2; serial++) {
+		struct fw_bus *bus = fw_bus_create(0x10000);
+		pthread_t reader, remover;
+		struct device device;
+		void *failed = bus;
+
+		device_init(&device, bus, PORT, serial);
+		device.window.ops = &slow_ops;
+		CHECK_EQ(0, fw_bus_insert(bus, &device.target, NULL));
+		CHECK_EQ(0, pthread_create(&reader, NULL, waiter_run, &device));
+		while (!atomic_load(&device.inside))
+			sched_yield();
+		CHECK_EQ(0, pthread_create(&remover, NULL, remover_run, &device));
+		nanosleep(&a_while, NULL);
+		CHECK_EQ(0, atomic_load(&device.removed));
+		atomic_store(&device.served, 1);
+		CHECK_EQ(0, pthread_join(remover, &failed));
+		CHECK(failed == NULL);
+		CHECK_EQ(0, pthread_join(reader, NULL));
+		fw_bus_destroy(bus);
+	}
 }

@@ -8,7 +8,7 @@
 
 #include "tap.h"
 
-enum { KICKS = 100000, BURST_MAX = 16 };
+enum { KICKS = 100000, BURST_MAX = 50 };
 
 TEST(a_kick_before_the_thread_is_bound_counts_for_the_first_run)
 {
@@ -109,7 +109,7 @@ static void *storm_run(void *argument)
 }
 
 /*
- * Bursts of 1 to 16 kicks, each burst answered before the next: one lost kick at
+ * Bursts of 1 to 50 kicks, each burst answered before the next: one lost kick at
  * the end of a burst, and the guest runs on until the test's alarm.
  */
 static void storm_blow(uint32_t flags, const uint8_t *code, const uint8_t *end)

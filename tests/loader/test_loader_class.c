@@ -304,12 +304,18 @@ TEST(parameters_have_units_and_flags_of_their_type)
 	SPOILT(t->params[LEVEL].unit = LICHEN_UNIT_BYTES, ENOEXEC, "unit 1");
 	SPOILT(t->params[ON].unit = LICHEN_UNIT_PORT, ENOEXEC, "unit 3");
 	SPOILT(t->params[PORT].flags = 1u << 31, ENOTSUP, "flags 0x80000000");
-	SPOILT(t->params[FILE_].flags = LICHEN_PARAM_SOCKET, ENOTSUP, "flags 0x80");
 	SPOILT(t->params[PORT].flags = LICHEN_PARAM_SHARED, ENOEXEC, "SHARED");
 	SPOILT(t->params[PORT].flags = LICHEN_PARAM_WRITE, ENOEXEC, "LICHEN_FILE");
 	SPOILT(t->params[FILE_].flags = LICHEN_PARAM_APPEND, ENOEXEC, "go with WRITE");
 	SPOILT(t->params[FILE_].flags |= LICHEN_PARAM_DIRECTORY, ENOEXEC, "DIRECTORY");
+	SPOILT(t->params[PORT].flags = LICHEN_PARAM_LISTEN, ENOEXEC, "LICHEN_FILE");
+	SPOILT(t->params[FILE_].flags = LICHEN_PARAM_SOCKET | LICHEN_PARAM_LISTEN, ENOEXEC,
+	       "SOCKET and LISTEN");
+	SPOILT(t->params[FILE_].flags = LICHEN_PARAM_SOCKET | LICHEN_PARAM_READ, ENOEXEC,
+	       "SOCKET and LISTEN");
 	TAKEN(t->params[FILE_].flags = LICHEN_PARAM_READ | LICHEN_PARAM_DEVICE);
+	TAKEN(t->params[FILE_].flags = LICHEN_PARAM_SOCKET | LICHEN_PARAM_REQUIRED);
+	TAKEN(t->params[FILE_].flags = LICHEN_PARAM_LISTEN);
 	TAKEN(t->params[FILE_].flags = LICHEN_PARAM_DIRECTORY);
 	TAKEN((t->params[PORT].unit = LICHEN_UNIT_GSI,
 	       t->params[PORT].flags = LICHEN_PARAM_SHARED, t->windows[0].placed_by = NULL));
@@ -330,7 +336,9 @@ TEST(parameters_have_ranges_with_their_fallback_inside)
 	SPOILT(t->params[TEXT].min = 5, ENOEXEC, "min 5 is above max 4");
 	SPOILT(t->params[TEXT].text_fallback = "abcde", ENOEXEC, "text_fallback has 5 bytes");
 	SPOILT(t->params[TEXT].text_fallback = "", ENOEXEC, "text_fallback has 0 bytes");
-	SPOILT(t->params[PORT].text_fallback = "0", ENOEXEC, "not a LICHEN_TEXT");
+	SPOILT(t->params[PORT].text_fallback = "0", ENOEXEC, "no LICHEN_TEXT or LICHEN_FILE");
+	SPOILT(t->params[FILE_].text_fallback = "dev/null", ENOEXEC, "no absolute path");
+	TAKEN(t->params[FILE_].text_fallback = "/dev/null");
 	TAKEN(t->params[TEXT].text_fallback = NULL);
 	TAKEN((t->params[PORT].min = 1, t->params[PORT].fallback = 0,
 	       t->params[PORT].flags = LICHEN_PARAM_REQUIRED));

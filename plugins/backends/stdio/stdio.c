@@ -171,6 +171,8 @@ static lichen_status stdio_write(void *self, uint64_t client, const uint8_t *dat
 	do
 		done += stdio_queue(s, data + done, size - done);
 	while (stdio_flush(s) && done < size);
+	if (done < size && !s->watch_out) /* it hung up before: nobody would tell of room */
+		stdio_fail_output(s, "the reader is gone");
 	if (s->output_failed) /* since this write */
 		done = size;
 	s->cut = done < size;
@@ -325,11 +327,12 @@ static void stdio_read(struct stdio *s)
 		return;
 	}
 	n = read(s->input, to, room);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	/* After a hang-up nobody is left whom to wait for. */
+	if (n < 0 && (errno == EINTR || (errno == EAGAIN && s->watch_in)))
 		return;
 	if (n <= 0) {
 		/* A terminal that hung up says EIO. */
-		if (n < 0 && errno != EIO)
+		if (n < 0 && errno != EIO && errno != EAGAIN)
 			s->dev.host->log(s->dev.in, LICHEN_LOG_WARN, "input ends early: %s",
 					 strerror(errno));
 		stdio_end_input(s);

@@ -7,13 +7,10 @@
  * There is no specification: flat(7) is it.  Tables in low memory: flat_cpu.h.
  * Limits: real mode starts below 1 MiB, the other modes below 4 GiB.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <lichen/boot.h>
+#include <lichen/sdk/source.h>
 
 #include "flat_cpu.h"
 
@@ -24,7 +21,7 @@ struct flat {
 	uint64_t address;
 	uint64_t entry; /* absolute; create turns "not given" into address */
 	const struct lichen_boot_host *boot;
-	uint64_t size; /* of the image at create, bytes, never 0 */
+	struct lichen_source source; /* the image, its size as at create */
 };
 
 static const char *const flat_modes[] = { "real", "protected", "long" };
@@ -48,30 +45,6 @@ static uint64_t flat_low_end(uint32_t mode)
 	return mode == FLAT_REAL ? 0 : FLAT_LOW_END;
 }
 
-static lichen_status flat_check_file(struct flat *f)
-{
-	const struct lichen_host *host = f->dev.host;
-	struct stat st;
-
-	if (fstat(f->image, &st) < 0) {
-		lichen_status status = -errno;
-
-		host->error(f->dev.in, "image: its size cannot be read: %s",
-			    strerrordesc_np(-status));
-		return status;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		host->error(f->dev.in, "image: not a regular file");
-		return -LICHEN_EINVAL;
-	}
-	if (st.st_size == 0) {
-		host->error(f->dev.in, "image: the file is empty");
-		return -LICHEN_EINVAL;
-	}
-	f->size = (uint64_t)st.st_size;
-	return 0;
-}
-
 static lichen_status flat_create(void *self)
 {
 	struct flat *f = self;
@@ -84,7 +57,7 @@ static lichen_status flat_create(void *self)
 		host->error(f->dev.in, "the host does not offer %s", LICHEN_BOOT_HOST);
 		return -LICHEN_ENOTSUP;
 	}
-	status = flat_check_file(f);
+	status = lichen_source_open(&f->dev, "image", f->image, &f->source);
 	if (status < 0)
 		return status;
 	if (f->address < flat_low_end(f->mode)) {
@@ -95,11 +68,11 @@ static lichen_status flat_create(void *self)
 	}
 	if (f->entry == 0)
 		f->entry = f->address;
-	if (f->entry < f->address || f->entry - f->address >= f->size) {
+	if (f->entry < f->address || f->entry - f->address >= f->source.size) {
 		host->error(f->dev.in,
 			    "entry: 0x%" PRIx64 ", outside the image's %" PRIu64
 			    " bytes at 0x%" PRIx64,
-			    f->entry, f->size, f->address);
+			    f->entry, f->source.size, f->address);
 		return -LICHEN_EINVAL;
 	}
 	if (f->entry >= end) {
@@ -139,68 +112,20 @@ static lichen_status flat_check_room(struct flat *f, lichen_gpa gpa, uint64_t si
 			found += to - from;
 	}
 	*ram = total;
-	return found == size ? 0 : -LICHEN_ENOMEM;
-}
-
-/* Straight from the file into guest memory, which may be of several pieces. */
-static lichen_status flat_read_image(struct flat *f)
-{
-	const struct lichen_host *host = f->dev.host;
-	uint64_t piece = f->size, had = 0;
-
-	while (had < f->size) {
-		struct lichen_map map = { LICHEN_STRUCT(struct lichen_map) };
-		uint64_t want = piece < f->size - had ? piece : f->size - had;
-		lichen_status status = host->memory_map(f->dev.in, 0, f->address + had, want,
-							LICHEN_ACCESS_WRITE, &map);
-		ssize_t n;
-
-		if (status == -LICHEN_EFAULT && want > 1) {
-			/* Up to the next page boundary at the least: pieces end there. */
-			uint64_t least = FLAT_PAGE - (f->address + had) % FLAT_PAGE;
-
-			piece = want / 2 > least ? want / 2 : least;
-			if (piece < want)
-				continue;
-		}
-		if (status < 0) {
-			host->error(f->dev.in, "image: no guest memory at 0x%" PRIx64,
-				    f->address + had);
-			return status;
-		}
-		do {
-			n = pread(f->image, map.data, (size_t)want, (off_t)had);
-		} while (n < 0 && errno == EINTR);
-		status = n < 0 ? -errno : 0;
-		host->memory_unmap(f->dev.in, &map, n < 0 ? want : (uint64_t)n);
-		if (status < 0) {
-			host->error(f->dev.in, "image: cannot be read at byte %" PRIu64 ": %s",
-				    had, strerrordesc_np(-status));
-			return status;
-		}
-		if (n == 0) {
-			host->error(f->dev.in,
-				    "image: shrank to %" PRIu64 " bytes, %" PRIu64
-				    " were there at the start",
-				    had, f->size);
-			return -LICHEN_EIO;
-		}
-		had += (uint64_t)n;
-	}
-	return 0;
+	return found == size ? 0 : -LICHEN_ENOSPC;
 }
 
 static lichen_status flat_write_tables(struct flat *f)
 {
 	const struct lichen_host *host = f->dev.host;
-	uint64_t gdt[FLAT_GDT_ENTRIES];
-	uint64_t tables[FLAT_TABLES * FLAT_PAGE / sizeof(uint64_t)];
+	uint64_t gdt[LICHEN_X86_GDT_ENTRIES];
+	uint64_t tables[LICHEN_X86_TABLES * LICHEN_X86_TABLE_ENTRIES];
 	lichen_status status;
 
 	if (f->mode == FLAT_REAL)
 		return 0;
-	flat_gdt(f->mode, gdt);
-	flat_page_tables(tables);
+	lichen_x86_gdt(f->mode == FLAT_LONG, gdt);
+	lichen_x86_tables(FLAT_TABLES_AT, tables);
 	status = host->memory_write(f->dev.in, 0, FLAT_GDT_AT, gdt, sizeof(gdt));
 	if (status >= 0 && f->mode == FLAT_LONG)
 		status = host->memory_write(f->dev.in, 0, FLAT_TABLES_AT, tables,
@@ -217,12 +142,12 @@ static lichen_status flat_load(void *self, uint64_t client)
 	lichen_status status;
 
 	(void)client;
-	status = flat_check_room(f, f->address, f->size, &ram);
+	status = flat_check_room(f, f->address, f->source.size, &ram);
 	if (status < 0) {
 		host->error(f->dev.in,
 			    "image: %" PRIu64 " bytes at 0x%" PRIx64 " do not fit into %" PRIu64
 			    " bytes of guest RAM",
-			    f->size, f->address, ram);
+			    f->source.size, f->address, ram);
 		return status;
 	}
 	status = flat_check_room(f, 0, low, &ram);
@@ -232,7 +157,7 @@ static lichen_status flat_load(void *self, uint64_t client)
 		host->error(f->dev.in, "guest memory below 0x%" PRIx64 " is not all RAM", low);
 		return status;
 	}
-	status = flat_read_image(f);
+	status = lichen_source_load(&f->dev, &f->source, 0, f->source.size, f->address);
 	if (status < 0)
 		return status;
 	flat_cpu(f->mode, f->address, f->entry, ram, &cpu);

@@ -178,7 +178,7 @@ TEST(an_image_that_does_not_fit_is_refused_at_load)
 	struct th *th = make(TH_RAM_SIZE - SIZE + 1, 0, LONG);
 
 	CHECK_EQ(0, th_start(th));
-	CHECK_EQ(-LICHEN_ENOMEM, load(th));
+	CHECK_EQ(-LICHEN_ENOSPC, load(th));
 	CHECK(strstr(th_error(th), "9000 bytes at 0x3ffdcd9 do not fit") != NULL);
 	CHECK(th_cpu(th) == NULL);
 	th_destroy(th);

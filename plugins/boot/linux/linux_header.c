@@ -7,8 +7,6 @@
 #include "linux_header.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -21,6 +19,9 @@ enum {
 	LINUX_OLDEST = 0x20c,	       /* xloadflags, and so the 64-bit entry, came with 2.12 */
 	LINUX_SYSSIZE_UNIT = 16,       /* syssize counts paragraphs */
 	LINUX_ENTRY_64 = 0x200,	       /* of the protected-mode part */
+	LINUX_VERSION = 0x20f,	       /* what the zero page of a vmlinux says: 2.15 */
+	LINUX_CMDLINE_SIZE = 2047,     /* what x86 kernels of all years take at most */
+	LINUX_LARGE_PAGE = 2 << 20,
 };
 
 _Static_assert(offsetof(struct boot_params, hdr) == LINUX_HEADER_AT, "zero page layout");
@@ -34,10 +35,6 @@ static const struct linux_foreign {
 	uint32_t size;
 	const char *what;
 } linux_foreign[] = {
-	{ 0x00,
-	  "\x7f"
-	  "ELF",
-	  4, "an ELF file (a vmlinux?)" },
 	{ 0x38, "ARM\x64", 4, "an arm64 kernel" },
 	{ 0x38, "RSC\x05", 4, "a RISC-V kernel" },
 	{ 0x04, "zimg", 4, "an EFI zboot image" },
@@ -52,43 +49,35 @@ static const struct linux_foreign {
 	{ 0x00, "!<arch>", 7, "an archive (a .deb?)" },
 };
 
-__attribute__((format(printf, 2, 3))) static lichen_status linux_refuse(struct linux_why *why,
-									const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return -LICHEN_ENOEXEC;
-}
-
 static lichen_status linux_refuse_foreign(const uint8_t *bytes, uint64_t count,
-					  uint64_t file_size, struct linux_why *why)
+					  uint64_t file_size, struct lichen_why *why)
 {
 	for (size_t i = 0; i < sizeof(linux_foreign) / sizeof(linux_foreign[0]); i++) {
 		const struct linux_foreign *f = &linux_foreign[i];
 
 		if (f->at <= count && f->size <= count - f->at &&
 		    memcmp(bytes + f->at, f->magic, f->size) == 0)
-			return linux_refuse(why, "kernel: %s, not an x86 bzImage", f->what);
+			return lichen_refuse(why, -LICHEN_ENOEXEC,
+					     "kernel: %s, not an x86 bzImage", f->what);
 	}
 	if (count < LINUX_NEEDED_END)
-		return linux_refuse(
-			why, "kernel: truncated, %" PRIu64 " bytes of a header that ends at %d",
-			file_size, LINUX_NEEDED_END);
-	return linux_refuse(why, "kernel: not a bzImage, no \"HdrS\" at offset 0x202");
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: truncated, %" PRIu64
+				     " bytes of a header that ends at %d",
+				     file_size, LINUX_NEEDED_END);
+	return lichen_refuse(why, -LICHEN_ENOEXEC,
+			     "kernel: not a bzImage, no \"HdrS\" at offset 0x202");
 }
 
 lichen_status linux_header_parse(const uint8_t *bytes, uint64_t count, uint64_t file_size,
-				 struct linux_kernel *kernel, struct linux_why *why)
+				 struct linux_kernel *kernel, struct lichen_why *why)
 {
 	struct linux_kernel k = { .offset = 0 };
 	const struct setup_header *h = &k.header;
 	uint64_t end, sects;
 
 	if (file_size == 0)
-		return linux_refuse(why, "kernel: the file is empty");
+		return lichen_refuse(why, -LICHEN_ENOEXEC, "kernel: the file is empty");
 	if (count < LINUX_NEEDED_END || memcmp(bytes + LINUX_MAGIC_AT, "HdrS", 4) != 0)
 		return linux_refuse_foreign(bytes, count, file_size, why);
 
@@ -100,43 +89,81 @@ lichen_status linux_header_parse(const uint8_t *bytes, uint64_t count, uint64_t 
 	memcpy(&k.header, bytes + LINUX_HEADER_AT, (size_t)(end - LINUX_HEADER_AT));
 
 	if (h->boot_flag != LINUX_BOOT_FLAG)
-		return linux_refuse(why, "kernel: boot flag 0x%x, not 0x%x", h->boot_flag,
-				    LINUX_BOOT_FLAG);
+		return lichen_refuse(why, -LICHEN_ENOEXEC, "kernel: boot flag 0x%x, not 0x%x",
+				     h->boot_flag, LINUX_BOOT_FLAG);
 	if (h->version < LINUX_OLDEST)
-		return linux_refuse(why,
-				    "kernel: boot protocol %u.%02u, at least 2.12 is needed",
-				    h->version >> 8, h->version & 0xffu);
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: boot protocol %u.%02u, at least 2.12 is needed",
+				     h->version >> 8, h->version & 0xffu);
 	if (end < LINUX_NEEDED_END)
-		return linux_refuse(why,
-				    "kernel: its header ends at 0x%" PRIx64
-				    ", protocol %u.%02u needs 0x%x",
-				    end, h->version >> 8, h->version & 0xffu, LINUX_NEEDED_END);
+		return lichen_refuse(
+			why, -LICHEN_ENOEXEC,
+			"kernel: its header ends at 0x%" PRIx64 ", protocol %u.%02u needs 0x%x",
+			end, h->version >> 8, h->version & 0xffu, LINUX_NEEDED_END);
 	if (!(h->loadflags & LOADED_HIGH))
-		return linux_refuse(why, "kernel: a zImage, which loads low; not a bzImage");
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: a zImage, which loads low; not a bzImage");
 	if (!(h->xloadflags & XLF_KERNEL_64))
-		return linux_refuse(why,
-				    "kernel: built for 32-bit x86, it has no 64-bit entry");
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: built for 32-bit x86, it has no 64-bit entry");
 	if (h->kernel_alignment == 0 || (h->kernel_alignment & (h->kernel_alignment - 1)) != 0)
-		return linux_refuse(why, "kernel: alignment 0x%x, not a power of two",
-				    h->kernel_alignment);
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: alignment 0x%x, not a power of two",
+				     h->kernel_alignment);
 
 	sects = h->setup_sects != 0 ? h->setup_sects : LINUX_DEFAULT_SETUP_SECTS;
 	k.offset = (sects + 1) * LINUX_SECTOR;
 	k.size = (uint64_t)h->syssize * LINUX_SYSSIZE_UNIT;
 	k.file_size = k.offset + k.size;
 	if (file_size < k.file_size)
-		return linux_refuse(why,
-				    "kernel: truncated, %" PRIu64 " bytes of %" PRIu64
-				    " that its header promises",
-				    file_size, k.file_size);
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: truncated, %" PRIu64 " bytes of %" PRIu64
+				     " that its header promises",
+				     file_size, k.file_size);
 	if (k.size <= LINUX_ENTRY_64)
-		return linux_refuse(why,
-				    "kernel: %" PRIu64
-				    " bytes of code, the 64-bit entry is at byte %d",
-				    k.size, LINUX_ENTRY_64);
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: %" PRIu64
+				     " bytes of code, the 64-bit entry is at byte %d",
+				     k.size, LINUX_ENTRY_64);
 
 	k.room = h->init_size > k.size ? h->init_size : k.size;
 	k.align = h->kernel_alignment > LINUX_PAGE ? h->kernel_alignment : LINUX_PAGE;
+	k.entry = LINUX_ENTRY_64;
+	*kernel = k;
+	return 0;
+}
+
+lichen_status linux_elf_judge(const struct lichen_elf *elf, struct linux_kernel *kernel,
+			      struct lichen_why *why)
+{
+	struct linux_kernel k = { .is_elf = 1 };
+	struct setup_header *h = &k.header;
+
+	if (elf->bits != 64)
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: built for 32-bit x86, it has no 64-bit entry");
+	if (elf->low < LICHEN_E820_MIB)
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: a segment at 0x%" PRIx64
+				     ", kernels lie from 1 MiB on",
+				     elf->low);
+	if (lichen_elf_at(elf, elf->entry) == NULL)
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: its entry 0x%" PRIx64 " lies in no segment",
+				     elf->entry);
+	k.room = elf->high - elf->low;
+	k.size = k.room;
+	k.align = LINUX_LARGE_PAGE;
+	k.entry = elf->entry - elf->low;
+	h->boot_flag = LINUX_BOOT_FLAG;
+	memcpy(&h->header, "HdrS", sizeof(h->header));
+	h->version = LINUX_VERSION;
+	h->loadflags = LOADED_HIGH;
+	h->kernel_alignment = LINUX_LARGE_PAGE;
+	h->xloadflags = XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G;
+	h->cmdline_size = LINUX_CMDLINE_SIZE;
+	h->pref_address = elf->low;
+	h->init_size = (uint32_t)k.room; /* below 4 GiB, as all of it */
 	*kernel = k;
 	return 0;
 }

@@ -239,7 +239,7 @@ TEST(a_kernel_larger_than_memory_is_refused_at_load)
 	image_header(image)->init_size = 49 << 20;
 	th = make();
 	CHECK_EQ(0, th_start(th));
-	CHECK_EQ(-LICHEN_ENOMEM, load(th));
+	CHECK_EQ(-LICHEN_ENOSPC, load(th));
 	CHECK(strstr(th_error(th), "needs 51380224 bytes from 0x1000000") != NULL);
 	CHECK(th_cpu(th) == NULL);
 	th_destroy(th);
@@ -255,7 +255,7 @@ TEST(an_initrd_larger_than_memory_is_refused_at_load)
 	th = make();
 	th_set_file(th, "initrd", fd);
 	CHECK_EQ(0, th_start(th));
-	CHECK_EQ(-LICHEN_ENOMEM, load(th));
+	CHECK_EQ(-LICHEN_ENOSPC, load(th));
 	CHECK(strstr(th_error(th), "initrd: 67108864 bytes") != NULL);
 	CHECK(th_cpu(th) == NULL);
 	th_destroy(th);

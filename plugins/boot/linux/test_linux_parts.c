@@ -9,7 +9,7 @@
 #define GIB (UINT64_C(1) << 30)
 #define MIB (UINT64_C(1) << 20)
 
-static struct linux_why why;
+static struct lichen_why why;
 
 static lichen_status parse(uint8_t *image, uint64_t size, struct linux_kernel *kernel)
 {
@@ -29,14 +29,14 @@ static struct linux_kernel good_kernel(void)
 }
 
 /* A guest of `size` bytes with a hole below 4 GiB and nothing reserved. */
-static struct linux_map plain_map(uint64_t size)
+static struct lichen_e820 plain_map(uint64_t size)
 {
-	struct linux_map map = { .count = 0 };
+	struct lichen_e820 map = { .count = 0 };
 	uint64_t low = size > 3 * GIB ? 3 * GIB : size;
 
-	CHECK_EQ(0, linux_map_add(&map, 0, low, LICHEN_RANGE_RAM));
+	CHECK_EQ(0, lichen_e820_add(&map, 0, low, LICHEN_RANGE_RAM));
 	if (size > low)
-		CHECK_EQ(0, linux_map_add(&map, 4 * GIB, size - low, LICHEN_RANGE_RAM));
+		CHECK_EQ(0, lichen_e820_add(&map, 4 * GIB, size - low, LICHEN_RANGE_RAM));
 	return map;
 }
 
@@ -83,7 +83,7 @@ TEST(random_headers_never_give_an_unsafe_kernel)
 	uint32_t accepted = 0;
 
 	for (uint32_t round = 0; round < 20000; round++) {
-		struct linux_map map = plain_map(64 * MIB);
+		struct lichen_e820 map = plain_map(64 * MIB);
 		struct linux_kernel kernel;
 		lichen_gpa at = 0, initrd = 0;
 
@@ -109,11 +109,11 @@ TEST(random_headers_never_give_an_unsafe_kernel)
 
 TEST(the_legacy_hole_is_reserved_and_acpi_inside_it_kept)
 {
-	struct linux_map map = { .count = 0 };
+	struct lichen_e820 map = { .count = 0 };
 
-	CHECK_EQ(0, linux_map_add(&map, 0, 0xe0000, LICHEN_RANGE_RAM));
-	CHECK_EQ(0, linux_map_add(&map, 0xe0000, 0x1000, LICHEN_RANGE_ACPI));
-	CHECK_EQ(0, linux_map_add(&map, 0xe1000, 64 * MIB - 0xe1000, LICHEN_RANGE_RAM));
+	CHECK_EQ(0, lichen_e820_add(&map, 0, 0xe0000, LICHEN_RANGE_RAM));
+	CHECK_EQ(0, lichen_e820_add(&map, 0xe0000, 0x1000, LICHEN_RANGE_ACPI));
+	CHECK_EQ(0, lichen_e820_add(&map, 0xe1000, 64 * MIB - 0xe1000, LICHEN_RANGE_RAM));
 	CHECK_EQ(5, map.count);
 	CHECK_EQ(0x9fc00, map.range[0].size);
 	CHECK_EQ(LICHEN_RANGE_RESERVED, map.range[1].type);
@@ -122,79 +122,79 @@ TEST(the_legacy_hole_is_reserved_and_acpi_inside_it_kept)
 	CHECK_EQ(LICHEN_RANGE_RESERVED, map.range[3].type);
 	CHECK_EQ(LICHEN_RANGE_RAM, map.range[4].type);
 	CHECK_EQ(MIB, map.range[4].gpa);
-	CHECK_EQ(64 * MIB, linux_map_end(&map));
+	CHECK_EQ(64 * MIB, lichen_e820_end(&map));
 }
 
 TEST(a_map_joins_neighbours_and_refuses_disorder)
 {
-	struct linux_map map = { .count = 0 };
+	struct lichen_e820 map = { .count = 0 };
 
-	CHECK_EQ(0, linux_map_add(&map, MIB, MIB, LICHEN_RANGE_RAM));
-	CHECK_EQ(0, linux_map_add(&map, 2 * MIB, MIB, LICHEN_RANGE_RAM));
+	CHECK_EQ(0, lichen_e820_add(&map, MIB, MIB, LICHEN_RANGE_RAM));
+	CHECK_EQ(0, lichen_e820_add(&map, 2 * MIB, MIB, LICHEN_RANGE_RAM));
 	CHECK_EQ(1, map.count);
-	CHECK_EQ(1, linux_map_is_ram(&map, MIB, 2 * MIB));
-	CHECK_EQ(0, linux_map_is_ram(&map, MIB, 2 * MIB + 1));
-	CHECK_EQ(0, linux_map_is_ram(&map, 2 * MIB, UINT64_MAX));
-	CHECK_EQ(-LICHEN_EINVAL, linux_map_add(&map, 2 * MIB, MIB, LICHEN_RANGE_RAM));
-	CHECK_EQ(-LICHEN_EINVAL, linux_map_add(&map, 4 * MIB, UINT64_MAX, LICHEN_RANGE_RAM));
+	CHECK_EQ(1, lichen_e820_is_ram(&map, MIB, 2 * MIB));
+	CHECK_EQ(0, lichen_e820_is_ram(&map, MIB, 2 * MIB + 1));
+	CHECK_EQ(0, lichen_e820_is_ram(&map, 2 * MIB, UINT64_MAX));
+	CHECK_EQ(-LICHEN_EINVAL, lichen_e820_add(&map, 2 * MIB, MIB, LICHEN_RANGE_RAM));
+	CHECK_EQ(-LICHEN_EINVAL, lichen_e820_add(&map, 4 * MIB, UINT64_MAX, LICHEN_RANGE_RAM));
 	CHECK_EQ(1, map.count);
 }
 
 TEST(a_full_map_is_refused)
 {
-	struct linux_map map = { .count = 0 };
+	struct lichen_e820 map = { .count = 0 };
 
-	for (uint32_t i = 0; i < LINUX_RANGES; i++)
-		CHECK_EQ(0, linux_map_add(&map, MIB + i * 0x2000, 0x1000, LICHEN_RANGE_RAM));
-	CHECK_EQ(-LICHEN_ENOSPC, linux_map_add(&map, GIB, 0x1000, LICHEN_RANGE_RAM));
+	for (uint32_t i = 0; i < LICHEN_E820_RANGES; i++)
+		CHECK_EQ(0, lichen_e820_add(&map, MIB + i * 0x2000, 0x1000, LICHEN_RANGE_RAM));
+	CHECK_EQ(-LICHEN_ENOSPC, lichen_e820_add(&map, GIB, 0x1000, LICHEN_RANGE_RAM));
 }
 
 TEST(a_kernel_goes_to_its_preferred_address)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = plain_map(24 * MIB);
+	struct lichen_e820 map = plain_map(24 * MIB);
 	lichen_gpa at = 0;
 
 	CHECK_EQ(0, linux_place_kernel(&map, &kernel, &at));
 	CHECK_EQ(IMAGE_PREFERRED, at);
 	kernel.room++;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_kernel(&map, &kernel, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_kernel(&map, &kernel, &at));
 	CHECK_EQ(IMAGE_PREFERRED, at);
 }
 
 TEST(a_relocatable_kernel_steps_over_a_reservation_and_another_does_not)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = { .count = 0 };
+	struct lichen_e820 map = { .count = 0 };
 	lichen_gpa at = 0;
 
-	linux_map_add(&map, 0, 17 * MIB, LICHEN_RANGE_RAM);
-	linux_map_add(&map, 17 * MIB, 4096, LICHEN_RANGE_RESERVED);
-	linux_map_add(&map, 17 * MIB + 4096, 47 * MIB - 4096, LICHEN_RANGE_RAM);
+	lichen_e820_add(&map, 0, 17 * MIB, LICHEN_RANGE_RAM);
+	lichen_e820_add(&map, 17 * MIB, 4096, LICHEN_RANGE_RESERVED);
+	lichen_e820_add(&map, 17 * MIB + 4096, 47 * MIB - 4096, LICHEN_RANGE_RAM);
 	CHECK_EQ(0, linux_place_kernel(&map, &kernel, &at));
 	CHECK_EQ(18 * MIB, at);
 	kernel.header.relocatable_kernel = 0;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_kernel(&map, &kernel, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_kernel(&map, &kernel, &at));
 }
 
 TEST(a_kernel_stays_in_reach_of_the_page_tables)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = plain_map(8 * GIB);
+	struct lichen_e820 map = plain_map(8 * GIB);
 	lichen_gpa at = 0;
 
 	kernel.header.pref_address = 4 * GIB;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_kernel(&map, &kernel, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_kernel(&map, &kernel, &at));
 	kernel.header.relocatable_kernel = 0;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_kernel(&map, &kernel, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_kernel(&map, &kernel, &at));
 	kernel.header.pref_address = UINT64_MAX;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_kernel(&map, &kernel, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_kernel(&map, &kernel, &at));
 }
 
 TEST(an_initrd_goes_as_high_as_allowed)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = plain_map(6 * GIB);
+	struct lichen_e820 map = plain_map(6 * GIB);
 	lichen_gpa at = 0;
 
 	CHECK_EQ(0, linux_place_initrd(&map, &kernel, 16 * MIB, 5000, &at));
@@ -206,13 +206,13 @@ TEST(an_initrd_goes_as_high_as_allowed)
 	CHECK_EQ(0, linux_place_initrd(&map, &kernel, 16 * MIB, 5000, &at));
 	CHECK_EQ(3 * GIB - 8192, at);
 	kernel.header.initrd_addr_max = 0;
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_initrd(&map, &kernel, 16 * MIB, 5000, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_initrd(&map, &kernel, 16 * MIB, 5000, &at));
 }
 
 TEST(an_initrd_keeps_clear_of_the_kernel)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = plain_map(32 * MIB);
+	struct lichen_e820 map = plain_map(32 * MIB);
 	lichen_gpa at = 0;
 
 	CHECK_EQ(0, linux_place_initrd(&map, &kernel, 16 * MIB, 8 * MIB, &at));
@@ -221,15 +221,15 @@ TEST(an_initrd_keeps_clear_of_the_kernel)
 	CHECK_EQ(8 * MIB - 4096, at);
 	CHECK_EQ(0, linux_place_initrd(&map, &kernel, 16 * MIB, 15 * MIB, &at));
 	CHECK_EQ(MIB, at);
-	CHECK_EQ(-LICHEN_ENOMEM,
+	CHECK_EQ(-LICHEN_ENOSPC,
 		 linux_place_initrd(&map, &kernel, 16 * MIB, 15 * MIB + 1, &at));
-	CHECK_EQ(-LICHEN_ENOMEM, linux_place_initrd(&map, &kernel, 16 * MIB, UINT64_MAX, &at));
+	CHECK_EQ(-LICHEN_ENOSPC, linux_place_initrd(&map, &kernel, 16 * MIB, UINT64_MAX, &at));
 }
 
 TEST(a_large_initrd_has_its_high_halves_in_the_zero_page)
 {
 	struct linux_kernel kernel = good_kernel();
-	struct linux_map map = plain_map(16 * GIB);
+	struct lichen_e820 map = plain_map(16 * GIB);
 	const struct linux_layout layout = {
 		.kernel = 32 * MIB, .initrd = 5 * GIB, .initrd_size = 6 * GIB, .rsdp = 0xe0000
 	};
@@ -253,10 +253,10 @@ TEST(a_large_initrd_has_its_high_halves_in_the_zero_page)
 
 TEST(page_tables_map_every_address_below_4_gib_to_itself)
 {
-	static uint64_t tables[LINUX_TABLES * 512];
+	static uint64_t tables[LICHEN_X86_TABLES * LICHEN_X86_TABLE_ENTRIES];
 	const uint64_t frame = UINT64_C(0x000ffffffffff000);
 
-	linux_page_tables(tables);
+	lichen_x86_tables(LINUX_TABLES_AT, tables);
 	for (uint64_t gpa = 0x1000; gpa < 4 * GIB; gpa += 2 * MIB) {
 		const uint64_t *pdpt = tables + ((tables[0] & frame) - LINUX_TABLES_AT) / 8;
 		const uint64_t *directory =

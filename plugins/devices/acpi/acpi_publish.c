@@ -29,30 +29,58 @@ lichen_status acpi_tables_reserve(const struct lichen_dev *dev)
 	return 0;
 }
 
-/* Asks all nodes, `room` at most; an instance that has just gone is left out. */
+/* Appends the nodes of one instance, which has been entered, to the *count in `nodes`. */
+static lichen_status acpi_describe_one(const struct lichen_dev *dev,
+				       const struct lichen_link *link,
+				       struct lichen_acpi_node *nodes, uint32_t *count)
+{
+	const struct lichen_acpi_node_ops *ops = link->ops;
+
+	for (uint32_t i = 0;; i++) {
+		struct lichen_acpi_node node = { LICHEN_STRUCT(struct lichen_acpi_node) };
+		const lichen_status status = ops->describe(link->self, link->client, i, &node);
+
+		if (status == -LICHEN_ENOENT)
+			return 0;
+		if (status < 0)
+			return status;
+		if (i == LICHEN_ACPI_NODES_MAX) {
+			dev->host->error(dev->in,
+					 "nodes of the instance that describes %s: "
+					 "above %u",
+					 node.hid ? node.hid : "a node without hardware id",
+					 (unsigned)LICHEN_ACPI_NODES_MAX);
+			return -LICHEN_E2BIG;
+		}
+		if (*count == ACPI_NODES_MAX) {
+			dev->host->error(dev->in, "nodes of all instances: above %u",
+					 (unsigned)ACPI_NODES_MAX);
+			return -LICHEN_E2BIG;
+		}
+		nodes[(*count)++] = node;
+	}
+}
+
+/* Asks all instances; one that has just gone is left out. */
 static lichen_status acpi_describe(const struct lichen_dev *dev, uint32_t need,
-				   struct lichen_acpi_node *nodes, uint32_t room,
+				   struct lichen_acpi_node nodes[ACPI_NODES_MAX],
 				   uint32_t *count)
 {
 	const struct lichen_host *host = dev->host;
-	uint32_t used = 0;
+	const uint32_t instances = host->link_count(dev->in, need);
 
-	for (uint32_t i = 0; i < room; i++) {
+	*count = 0;
+	for (uint32_t i = 0; i < instances; i++) {
 		const struct lichen_link *link = host->link_at(dev->in, need, i);
-		const struct lichen_acpi_node_ops *ops;
 		lichen_status status;
 
 		if (host->enter(dev->in, link) < 0)
 			continue;
-		ops = link->ops;
-		nodes[used].struct_size = sizeof(nodes[used]);
-		status = ops->describe(link->self, link->client, &nodes[used]);
+		status = acpi_describe_one(dev, link, nodes, count);
 		host->leave(dev->in, link);
 		if (status < 0)
 			return status;
-		used++;
 	}
-	*count = used;
 	return 0;
 }
 
@@ -75,7 +103,6 @@ static lichen_status acpi_write(const struct lichen_dev *dev,
 lichen_status acpi_tables_publish(const struct lichen_dev *dev, uint32_t need, uint16_t port,
 				  uint32_t sci)
 {
-	const uint32_t count = dev->host->link_count(dev->in, need);
 	struct acpi_machine machine = { .port = port,
 					.sci = sci,
 					.cpus = dev->host->cpu_count(dev->in) };
@@ -83,16 +110,11 @@ lichen_status acpi_tables_publish(const struct lichen_dev *dev, uint32_t need, u
 	struct lichen_acpi_node *nodes;
 	lichen_status status;
 
-	if (count > ACPI_NODES_MAX) {
-		dev->host->error(dev->in, "%u instances to describe: above %u", count,
-				 (unsigned)ACPI_NODES_MAX);
-		return -LICHEN_E2BIG;
-	}
-	nodes = calloc((size_t)count + 1, sizeof(*nodes));
+	nodes = calloc(ACPI_NODES_MAX, sizeof(*nodes));
 	buf.bytes = malloc(buf.room);
 	if (nodes && buf.bytes) {
 		machine.nodes = nodes;
-		status = acpi_describe(dev, need, nodes, count, &machine.count);
+		status = acpi_describe(dev, need, nodes, &machine.count);
 		if (status >= 0)
 			status = acpi_write(dev, &machine, &buf);
 	} else {

@@ -168,6 +168,14 @@ static lichen_status acpi_check_node(const struct lichen_dev *dev,
 			return -LICHEN_EINVAL;
 		}
 	}
+	if ((node->aml_size && !node->aml) || (node->madt_size && !node->madt)) {
+		dev->host->error(dev->in, "%s of %s: a size without bytes",
+				 node->aml_size && !node->aml
+					 ? "terms"
+					 : "interrupt controller structures",
+				 name);
+		return -LICHEN_EINVAL;
+	}
 	/* 5.2.12: each structure is {type, length, ...}. */
 	for (uint32_t at = 0; at < node->madt_size; at += node->madt[at + 1]) {
 		const uint32_t left = node->madt_size - at;
@@ -190,8 +198,8 @@ static void acpi_dsdt_node(struct acpi_buf *buf, const struct lichen_acpi_node *
 	uint32_t device;
 
 	if (!node->hid) { /* terms for \_SB itself */
-		acpi_put_bytes(buf, node->aml ? node->aml : (const uint8_t *)"",
-			       node->aml_size);
+		if (node->aml_size)
+			acpi_put_bytes(buf, node->aml, node->aml_size);
 		return;
 	}
 	snprintf(segment, sizeof(segment), "D%03X", number & 0xfff);
@@ -207,7 +215,7 @@ static void acpi_dsdt_node(struct acpi_buf *buf, const struct lichen_acpi_node *
 	acpi_aml_name(buf, "_STA");
 	acpi_aml_integer(buf, STA_WORKING);
 	acpi_aml_crs(buf, node);
-	if (node->aml)
+	if (node->aml_size)
 		acpi_put_bytes(buf, node->aml, node->aml_size);
 	acpi_aml_end(buf, device);
 }
@@ -376,8 +384,7 @@ lichen_status acpi_tables_build(const struct lichen_dev *dev,
 	rsdt = acpi_root(buf, "RSDT", 4, fadt, madt);
 	xsdt = acpi_root(buf, "XSDT", 8, fadt, madt);
 	if (buf->full) {
-		dev->host->error(dev->in,
-				 "ACPI tables of %u instances: above the %u bytes kept",
+		dev->host->error(dev->in, "ACPI tables of %u nodes: above the %u bytes kept",
 				 machine->count, buf->room);
 		return -LICHEN_E2BIG;
 	}

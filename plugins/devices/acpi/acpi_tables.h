@@ -32,7 +32,7 @@ enum {
 	ACPI_SLP_TYP_S5 = 5,
 };
 
-enum { ACPI_NODES_MAX = 256, ACPI_FACS_SIZE = 64 };
+enum { ACPI_NODES_MAX = 256 /* of all instances */, ACPI_FACS_SIZE = 64 };
 
 /* What the tables tell; all borrowed for the call. */
 struct acpi_machine {
@@ -56,7 +56,8 @@ lichen_status acpi_tables_reserve(const struct lichen_dev *dev);
 
 /*
  * Asks the instances behind need `need` and writes all tables.  Errors are told
- * through dev: those of acpi_tables_build(), a node's own, -LICHEN_ENOMEM.
+ * through dev: those of acpi_tables_build(), a node's own, -LICHEN_E2BIG: more nodes
+ * than an instance may have or than ACPI_NODES_MAX, -LICHEN_ENOMEM.
  * [control, realized or paused]
  */
 lichen_status acpi_tables_publish(const struct lichen_dev *dev, uint32_t need, uint16_t port,

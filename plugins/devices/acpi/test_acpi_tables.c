@@ -15,7 +15,8 @@ enum { RSDP = 0xe0000, SCI = 9, OUTSIDE = 0xf0000, NODES = 24 };
 extern char **environ;
 
 /* A node gives a copy of what `self` points at, or fails where that has struct_size 0. */
-static lichen_status describe(void *self, uint64_t client, struct lichen_acpi_node *node)
+static lichen_status describe(void *self, uint64_t client, uint32_t index,
+			      struct lichen_acpi_node *node)
 {
 	const struct lichen_acpi_node *from = self;
 
@@ -25,12 +26,32 @@ static lichen_status describe(void *self, uint64_t client, struct lichen_acpi_no
 	if (!from->struct_size)
 		return -LICHEN_EIO;
 	*node = *from;
-	return 0;
+	return index ? -LICHEN_ENOENT : 0; /* a refusal that scribbles */
 }
 
 static const struct lichen_acpi_node_ops node_ops = {
 	LICHEN_STRUCT(struct lichen_acpi_node_ops),
 	.describe = describe,
+};
+
+/* An instance of several devices: as many as `self` says, with _UID 1 and on. */
+static lichen_status describe_several(void *self, uint64_t client, uint32_t index,
+				      struct lichen_acpi_node *node)
+{
+	const uint32_t *devices = self;
+
+	(void)client;
+	CHECK(node->hid == NULL);
+	if (index >= *devices)
+		return -LICHEN_ENOENT;
+	node->hid = "PNP0C02";
+	node->uid = index + 1;
+	return 0;
+}
+
+static const struct lichen_acpi_node_ops several_ops = {
+	LICHEN_STRUCT(struct lichen_acpi_node_ops),
+	.describe = describe_several,
 };
 
 static void node(struct th *th, struct lichen_acpi_node *n)
@@ -203,6 +224,94 @@ TEST(a_serial_port_gets_its_resources)
 	th_destroy(th);
 }
 
+TEST(an_instance_may_describe_none_to_sixteen_devices)
+{
+	static const uint8_t hid[] = { 0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0c, 0x02 };
+	static const uint8_t last[] = { 0x08, '_', 'U', 'I', 'D', 0x0a, 16 };
+
+	for (uint32_t devices = 0; devices <= 16; devices++) {
+		struct th *th = th_create("acpi");
+
+		th_provide(th, LICHEN_ACPI_NODE, &several_ops, &devices);
+		CHECK_EQ(0, th_start(th));
+		CHECK_EQ(devices, count(walk(th).dsdt, hid, sizeof(hid)));
+		CHECK_EQ(devices == 16, count(walk(th).dsdt, last, sizeof(last)));
+		th_destroy(th);
+	}
+}
+
+TEST(an_instance_without_nodes_leaves_the_others)
+{
+	static struct lichen_acpi_node com = { .hid = "PNP0501" };
+	static const uint8_t hid[] = { 0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01 };
+	static uint32_t none = 0, two = 2;
+	struct th *th = th_create("acpi");
+
+	th_provide(th, LICHEN_ACPI_NODE, &several_ops, &none);
+	th_provide(th, LICHEN_ACPI_NODE, &several_ops, &two);
+	node(th, &com);
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(1, count(walk(th).dsdt, hid, sizeof(hid)));
+	CHECK_EQ(1, count(walk(th).dsdt, "D002", 4));
+	CHECK_EQ(0, count(walk(th).dsdt, "D003", 4));
+	th_destroy(th);
+}
+
+TEST(more_than_sixteen_devices_of_one_instance_are_refused)
+{
+	static uint32_t counts[] = { 17, UINT32_MAX };
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct th *th = th_create("acpi");
+
+		th_provide(th, LICHEN_ACPI_NODE, &several_ops, &counts[i]);
+		CHECK_EQ(-LICHEN_E2BIG, th_start(th));
+		CHECK_EQ(0, strcmp("nodes of the instance that describes PNP0C02: above 16",
+				   th_error(th)));
+		CHECK_EQ(0, th_ram(th)[RSDP]);
+		th_destroy(th);
+	}
+}
+
+TEST(more_than_256_devices_of_all_instances_are_refused)
+{
+	static uint32_t full = 16, one = 1;
+	struct th *th = th_create("acpi");
+
+	for (uint32_t i = 0; i < 16; i++)
+		th_provide(th, LICHEN_ACPI_NODE, &several_ops, &full);
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(1, count(walk(th).dsdt, "D0FF", 4));
+	th_destroy(th);
+	th = th_create("acpi");
+	for (uint32_t i = 0; i < 16; i++)
+		th_provide(th, LICHEN_ACPI_NODE, &several_ops, &full);
+	th_provide(th, LICHEN_ACPI_NODE, &several_ops, &one);
+	CHECK_EQ(-LICHEN_E2BIG, th_start(th));
+	CHECK_EQ(0, strcmp("nodes of all instances: above 256", th_error(th)));
+	CHECK_EQ(0, th_ram(th)[RSDP]);
+	th_destroy(th);
+}
+
+TEST(terms_of_a_node_without_id_lie_in_the_system_bus)
+{
+	static const uint8_t name[] = { 0x08, 'T', 'E', 'R', 'M', 0x01 };
+	static struct lichen_acpi_node n = { .aml = name, .aml_size = sizeof(name) };
+	struct th *th = th_create("acpi");
+	const uint8_t *dsdt;
+
+	th_set_cpus(th, 1);
+	node(th, &n);
+	CHECK_EQ(0, th_start(th));
+	dsdt = walk(th).dsdt;
+	CHECK_EQ(1, count(dsdt, name, sizeof(name)));
+	/* Scope (\_SB), one byte of length, to which the terms and all CPUs belong */
+	CHECK_EQ(0x10, dsdt[36]);
+	CHECK_EQ(0, memcmp(dsdt + 38, "\\_SB_", 5));
+	CHECK_EQ(0, memcmp(dsdt + 37 + dsdt[37] - sizeof(name), name, sizeof(name)));
+	th_destroy(th);
+}
+
 TEST(the_tables_are_kept_out_of_ram_and_written_again_after_a_reset)
 {
 	struct th *th = th_create("acpi");
@@ -261,6 +370,16 @@ TEST(resources_past_their_space_are_refused)
 		-LICHEN_EINVAL, "8 ports from 0xfff9 of PNP0501: past 0xffff");
 	refused((struct lichen_acpi_node){ .hid = "PNP0501", .ranges = { { UINT64_MAX, 2 } } },
 		-LICHEN_EINVAL, "0x2 bytes from 0xffffffffffffffff of PNP0501");
+}
+
+TEST(a_size_without_bytes_is_refused)
+{
+	refused((struct lichen_acpi_node){ .aml_size = 1 }, -LICHEN_EINVAL,
+		"terms of a node without hardware id: a size without bytes");
+	refused((struct lichen_acpi_node){ .hid = "PNP0501", .aml_size = UINT32_MAX },
+		-LICHEN_EINVAL, "terms of PNP0501: a size without bytes");
+	refused((struct lichen_acpi_node){ .madt_size = 8 }, -LICHEN_EINVAL,
+		"interrupt controller structures of a node without hardware id: a size");
 }
 
 TEST(interrupt_structures_that_do_not_add_up_are_refused)

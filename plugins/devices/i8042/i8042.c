@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * i8042: the keyboard controller of a PC, with a keyboard on which nobody types
- * and without an auxiliary (mouse) port.
+ * and an auxiliary port to which no mouse is attached.
  *
  *	devices:
- *	  - { plugin: i8042 }
+ *	  - { plugin: i8042, irq: 1, aux_irq: 12 }
  *
  * Ports (accesses of 1 byte).  Names in quotes are headings of "Keyboard and
  * Auxiliary Device Controller" in the IBM PS/2 Hardware Interface Technical Reference:
@@ -17,7 +17,8 @@
  * (command 0xfe, bit 0 of the output port) and to open the A20 gate.
  *
  * Limits: no key is ever pressed; the A20 bit is stored and A20 always open; a byte
- * for the auxiliary device is answered with 0xfe and the time-out bit at once.
+ * for the auxiliary device is answered with 0xfe and the time-out bit at once, as the
+ * controller does where no device takes it, which saves drivers their wait.
  */
 #include <string.h>
 
@@ -38,12 +39,13 @@ enum { /* "Status Register" */
 
 enum { /* "Controller Command Byte", byte 0 of the controller's RAM */
        CONTROL_INTERRUPT = 0x01,
+       CONTROL_AUXILIARY_INTERRUPT = 0x02,
        CONTROL_SYSTEM = 0x04,
        CONTROL_DISABLE = 0x10,
        CONTROL_AUXILIARY_DISABLE = 0x20,
        CONTROL_TRANSLATE = 0x40,
        CONTROL_STORED = 0x7f,
-       /* As firmware leaves it. */
+       /* As firmware leaves it where it finds no mouse. */
        CONTROL_FIRMWARE = CONTROL_INTERRUPT | CONTROL_SYSTEM | CONTROL_AUXILIARY_DISABLE |
 			  CONTROL_TRANSLATE,
 };
@@ -75,7 +77,9 @@ enum {				 /* "Controller Commands" */
 enum {
 	OUTPUT_RUN = 0x01, /* 0 resets the machine */
 	OUTPUT_A20 = 0x02,
-	OUTPUT_FULL = 0x10, /* the output buffer is */
+	OUTPUT_FULL = 0x10,	      /* with a byte that is not the auxiliary device's */
+	OUTPUT_AUXILIARY_FULL = 0x20, /* with one that is */
+	OUTPUT_DERIVED = OUTPUT_FULL | OUTPUT_AUXILIARY_FULL,
 	OUTPUT_KEYBOARD_DATA = 0x80,
 	OUTPUT_FIRMWARE = OUTPUT_RUN | OUTPUT_A20 | OUTPUT_KEYBOARD_DATA,
 
@@ -83,8 +87,7 @@ enum {
 	TEST_INPUTS_IDLE = 0x03, /* both clocks are high */
 
 	SELF_TEST_PASSED = 0x55,
-	KEYBOARD_FINE = 0x00,
-	AUXILIARY_CLOCK_STUCK = 0x02, /* the test's answer where there is no such port */
+	INTERFACE_FINE = 0x00, /* a port's clock and data lines */
 	NO_PASSWORD = 0xf1,
 };
 
@@ -118,8 +121,8 @@ enum { /* "Keyboard" of the same book: commands and answers */
 
 struct i8042 {
 	struct lichen_dev dev;
-	lichen_handle line;
-	uint32_t irq;
+	lichen_handle line, aux_line;
+	uint32_t irq, aux_irq; /* GSI */
 
 	/* Guarded by the instance lock, all that follows. */
 	uint8_t status;	 /* STATUS_..., without SYSTEM and UNLOCKED */
@@ -127,6 +130,7 @@ struct i8042 {
 	uint8_t output_port;
 	uint8_t buffer; /* the output buffer */
 	uint8_t ram[I8042_RAM];
+	uint8_t aux_waits; /* 1: an answer of the auxiliary port waits for the output buffer */
 
 	uint8_t keyboard[I8042_KEYBOARD_FIFO]; /* what it has to send, oldest first */
 	uint32_t keyboard_count;
@@ -138,6 +142,8 @@ struct i8042 {
 static const struct lichen_param i8042_params[] = {
 	LICHEN_PARAM(struct i8042, irq, .unit = LICHEN_UNIT_GSI, .fallback = 1,
 		     .help = "interrupt line of the keyboard"),
+	LICHEN_PARAM(struct i8042, aux_irq, .unit = LICHEN_UNIT_GSI, .fallback = 12,
+		     .help = "interrupt line of the auxiliary port"),
 };
 
 static const struct lichen_field i8042_state[] = {
@@ -147,6 +153,8 @@ static const struct lichen_field i8042_state[] = {
 	LICHEN_FIELD(struct i8042, output_port, .since = 1),
 	LICHEN_FIELD(struct i8042, buffer, .since = 1, .help = "output buffer"),
 	LICHEN_FIELD_ARRAY(struct i8042, ram, .since = 1, .help = "byte 0: command byte"),
+	LICHEN_FIELD(struct i8042, aux_waits, .since = 1,
+		     .help = "1: an answer of the auxiliary port waits for the output buffer"),
 	LICHEN_FIELD_ARRAY(struct i8042, keyboard, .since = 1, .flags = LICHEN_FIELD_COUNTED,
 			   .used = offsetof(struct i8042, keyboard_count),
 			   .help = "bytes that the keyboard has to send"),
@@ -162,11 +170,14 @@ static const struct lichen_need i8042_needs[] = {
 
 /* --- the output buffer --- */
 
-static void i8042_update_line(struct i8042 *k)
+static void i8042_update_lines(struct i8042 *k)
 {
-	uint32_t full = (k->status & (STATUS_FULL | STATUS_AUXILIARY)) == STATUS_FULL;
+	const uint32_t full = k->status & STATUS_FULL, aux = k->status & STATUS_AUXILIARY;
 
-	k->dev.host->line_set(k->dev.in, k->line, full && (k->ram[0] & CONTROL_INTERRUPT));
+	k->dev.host->line_set(k->dev.in, k->line,
+			      full && !aux && (k->ram[0] & CONTROL_INTERRUPT));
+	k->dev.host->line_set(k->dev.in, k->aux_line,
+			      full && aux && (k->ram[0] & CONTROL_AUXILIARY_INTERRUPT));
 }
 
 /* origin: STATUS_AUXILIARY and STATUS_TIMEOUT as they go with the byte. */
@@ -194,13 +205,19 @@ static uint8_t i8042_translate(uint8_t byte)
 	}
 }
 
-/* Lets the keyboard send a byte, if it has one and nothing is in its way. */
+/* Fills the output buffer, if it is empty, with the next byte that there is for it. */
 static void i8042_take(struct i8042 *k)
 {
 	uint8_t byte = k->keyboard[0];
 
-	if ((k->status & STATUS_FULL) || k->keyboard_count == 0 ||
-	    (k->ram[0] & CONTROL_DISABLE))
+	if (k->status & STATUS_FULL)
+		return;
+	if (k->aux_waits) { /* the controller's own word: not stopped by a disabled port */
+		k->aux_waits = 0;
+		i8042_answer(k, ANSWER_RESEND, STATUS_AUXILIARY | STATUS_TIMEOUT);
+		return;
+	}
+	if (k->keyboard_count == 0 || (k->ram[0] & CONTROL_DISABLE))
 		return;
 	k->keyboard_count--;
 	memmove(k->keyboard, k->keyboard + 1, k->keyboard_count);
@@ -289,16 +306,17 @@ static void i8042_keyboard_write(struct i8042 *k, uint8_t byte)
 
 static void i8042_write_output_port(struct i8042 *k, uint8_t value)
 {
-	k->output_port = value & (uint8_t)~OUTPUT_FULL;
+	k->output_port = value & (uint8_t)~OUTPUT_DERIVED;
 	if (!(value & OUTPUT_RUN))
 		k->dev.host->request_reset(k->dev.in, LICHEN_RESET_WARM);
 }
 
-static void i8042_write_ram(struct i8042 *k, uint32_t at, uint8_t value)
+static uint8_t i8042_read_output_port(const struct i8042 *k)
 {
-	k->ram[at] = value;
-	if (at == 0) /* there is no auxiliary interface to enable */
-		k->ram[0] = (value & CONTROL_STORED) | CONTROL_AUXILIARY_DISABLE;
+	if (!(k->status & STATUS_FULL))
+		return k->output_port;
+	return k->output_port |
+	       (k->status & STATUS_AUXILIARY ? OUTPUT_AUXILIARY_FULL : OUTPUT_FULL);
 }
 
 /* The data byte of `command`, which is over with it. */
@@ -308,7 +326,8 @@ static void i8042_command_data(struct i8042 *k, uint8_t byte)
 
 	k->command = 0;
 	if ((command & COMMAND_RAM_MASK) == COMMAND_WRITE_RAM) {
-		i8042_write_ram(k, command & COMMAND_RAM_BYTE, byte);
+		k->ram[command & COMMAND_RAM_BYTE] = byte;
+		k->ram[0] &= CONTROL_STORED;
 		return;
 	}
 	switch (command) {
@@ -316,11 +335,13 @@ static void i8042_command_data(struct i8042 *k, uint8_t byte)
 		i8042_write_output_port(k, byte);
 		break;
 	case COMMAND_WRITE_KEYBOARD_BUFFER:
-	case COMMAND_WRITE_AUXILIARY_BUFFER: /* comes back, but not as a device's we lack */
 		i8042_answer(k, byte, 0);
 		break;
-	case COMMAND_WRITE_AUXILIARY:
-		i8042_answer(k, ANSWER_RESEND, STATUS_AUXILIARY | STATUS_TIMEOUT);
+	case COMMAND_WRITE_AUXILIARY_BUFFER:
+		i8042_answer(k, byte, STATUS_AUXILIARY);
+		break;
+	case COMMAND_WRITE_AUXILIARY: /* nothing is attached that could take it */
+		k->aux_waits = 1;
 		break;
 	default:
 		break;
@@ -350,18 +371,24 @@ static void i8042_command(struct i8042 *k, uint8_t command)
 	case COMMAND_WRITE_AUXILIARY:
 		k->command = command;
 		break;
+	case COMMAND_DISABLE_AUXILIARY:
+		k->ram[0] |= CONTROL_AUXILIARY_DISABLE;
+		break;
+	case COMMAND_ENABLE_AUXILIARY:
+		k->ram[0] &= (uint8_t)~CONTROL_AUXILIARY_DISABLE;
+		break;
 	case COMMAND_TEST_PASSWORD:
 		i8042_answer(k, NO_PASSWORD, 0);
 		break;
 	case COMMAND_TEST_AUXILIARY:
-		i8042_answer(k, AUXILIARY_CLOCK_STUCK, 0);
+		i8042_answer(k, INTERFACE_FINE, 0);
 		break;
 	case COMMAND_SELF_TEST:
 		k->ram[0] |= CONTROL_SYSTEM;
 		i8042_answer(k, SELF_TEST_PASSED, 0);
 		break;
 	case COMMAND_TEST_KEYBOARD:
-		i8042_answer(k, KEYBOARD_FINE, 0);
+		i8042_answer(k, INTERFACE_FINE, 0);
 		break;
 	case COMMAND_DISABLE_KEYBOARD:
 		k->ram[0] |= CONTROL_DISABLE;
@@ -373,14 +400,11 @@ static void i8042_command(struct i8042 *k, uint8_t command)
 		i8042_answer(k, INPUT_UNLOCKED, 0);
 		break;
 	case COMMAND_READ_OUTPUT:
-		i8042_answer(k, k->output_port | (k->status & STATUS_FULL ? OUTPUT_FULL : 0),
-			     0);
+		i8042_answer(k, i8042_read_output_port(k), 0);
 		break;
 	case COMMAND_READ_TEST_INPUTS:
 		i8042_answer(k, TEST_INPUTS_IDLE, 0);
 		break;
-	case COMMAND_DISABLE_AUXILIARY: /* it always is */
-	case COMMAND_ENABLE_AUXILIARY:
 	default:
 		break;
 	}
@@ -397,9 +421,9 @@ static uint64_t i8042_read(void *self, uint64_t cookie, uint64_t off, uint32_t s
 	case I8042_DATA:
 		value = k->buffer;
 		k->status &= (uint8_t) ~(STATUS_FULL | STATUS_AUXILIARY | STATUS_TIMEOUT);
-		i8042_update_line(k); /* falls, so that the next byte is a new edge */
+		i8042_update_lines(k); /* falls, so that the next byte is a new edge */
 		i8042_take(k);
-		i8042_update_line(k);
+		i8042_update_lines(k);
 		return value;
 	case I8042_COMMAND:
 		return k->status | STATUS_UNLOCKED |
@@ -433,7 +457,7 @@ static void i8042_write(void *self, uint64_t cookie, uint64_t off, uint32_t size
 		return;
 	}
 	i8042_take(k);
-	i8042_update_line(k);
+	i8042_update_lines(k);
 }
 
 static const struct lichen_io_ops i8042_io = {
@@ -456,7 +480,7 @@ static const struct lichen_window i8042_windows[] = {
 /* As firmware leaves it after its self-tests. */
 static void i8042_begin(struct i8042 *k)
 {
-	k->status = k->command = k->buffer = 0;
+	k->status = k->command = k->buffer = k->aux_waits = 0;
 	k->output_port = OUTPUT_FIRMWARE;
 	memset(k->ram, 0, sizeof(k->ram));
 	k->ram[0] = CONTROL_FIRMWARE;
@@ -479,10 +503,14 @@ static lichen_status i8042_realize(void *self)
 	struct i8042 *k = self;
 	/* A level that falls when the byte is read; the IOAPIC's input, edge-triggered for
 	 * ISA, wants to see it rise. */
-	const struct lichen_line line = { LICHEN_STRUCT(struct lichen_line), .gsi = k->irq,
-					  .flags = LICHEN_LINE_LEVEL };
+	struct lichen_line line = { LICHEN_STRUCT(struct lichen_line), .gsi = k->irq,
+				    .flags = LICHEN_LINE_LEVEL };
+	const lichen_status status = k->dev.host->line_claim(k->dev.in, &line, &k->line);
 
-	return k->dev.host->line_claim(k->dev.in, &line, &k->line);
+	if (status < 0)
+		return status;
+	line.gsi = k->aux_irq;
+	return k->dev.host->line_claim(k->dev.in, &line, &k->aux_line);
 }
 
 /* [control, paused] kind: every reset is the same to us. */
@@ -490,7 +518,7 @@ static lichen_status i8042_reset(void *self, uint32_t kind)
 {
 	(void)kind;
 	i8042_begin(self);
-	i8042_update_line(self);
+	i8042_update_lines(self);
 	return 0;
 }
 
@@ -511,28 +539,35 @@ static lichen_status i8042_post_load(void *self, uint32_t from)
 		return -LICHEN_EBADMSG;
 	}
 	if ((k->status & ~(STATUS_FULL | STATUS_COMMAND | STATUS_AUXILIARY | STATUS_TIMEOUT)) ||
-	    (k->ram[0] & ~CONTROL_STORED) || !(k->ram[0] & CONTROL_AUXILIARY_DISABLE) ||
-	    (k->output_port & OUTPUT_FULL)) {
+	    (k->ram[0] & ~CONTROL_STORED) || (k->output_port & OUTPUT_DERIVED) ||
+	    k->aux_waits > (k->status & STATUS_FULL)) { /* it waits for nothing else */
 		host->error(k->dev.in, "registers: a value that the chip cannot hold");
 		return -LICHEN_EBADMSG;
 	}
-	i8042_update_line(k);
+	i8042_update_lines(k);
 	return 0;
 }
 
-/* [control, realized or paused] */
-static lichen_status i8042_describe(void *self, uint64_t client, struct lichen_acpi_node *node)
+/* [control, realized or paused] 0: the keyboard, to which the ports belong; 1: the port for
+ * mice. */
+static lichen_status i8042_describe(void *self, uint64_t client, uint32_t index,
+				    struct lichen_acpi_node *node)
 {
 	const struct i8042 *k = self;
 
 	(void)client;
-	node->hid = "PNP0303"; /* IBM enhanced keyboard, PS/2 */
+	if (index > 1)
+		return -LICHEN_ENOENT;
+	node->hid = index ? "PNP0F13" : "PNP0303";
+	node->gsis[0] = (struct lichen_acpi_gsi){
+		.gsi = index ? k->aux_irq : k->irq,
+		.flags = LICHEN_ACPI_GSI_USED | LICHEN_ACPI_GSI_EDGE,
+	};
+	if (index)
+		return 0;
 	node->boot_arch = LICHEN_ACPI_HAS_8042;
 	node->ports[0] = (struct lichen_acpi_ports){ .base = I8042_DATA, .size = 1 };
 	node->ports[1] = (struct lichen_acpi_ports){ .base = I8042_COMMAND, .size = 1 };
-	node->gsis[0] = (struct lichen_acpi_gsi){
-		.gsi = k->irq, .flags = LICHEN_ACPI_GSI_USED | LICHEN_ACPI_GSI_EDGE
-	};
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include "tap.h"
 
-enum { DATA = 0x60, COMMAND = 0x64, IRQ = 1, NOTHING = 0x100 };
+enum { DATA = 0x60, COMMAND = 0x64, IRQ = 1, AUX_IRQ = 12, NOTHING = 0x100 };
 enum {
 	FULL = 0x01,
 	SYSTEM = 0x04,
@@ -85,13 +85,13 @@ TEST(it_starts_as_firmware_leaves_it)
 	th_destroy(th);
 }
 
-TEST(tests_give_the_answers_of_a_controller_without_auxiliary_port)
+TEST(tests_find_both_ports_fine)
 {
 	struct th *th = controller();
 
 	CHECK_EQ(0x55, ask(th, 0xaa));
 	CHECK_EQ(0x00, ask(th, 0xab));
-	CHECK_EQ(0x02, ask(th, 0xa9));
+	CHECK_EQ(0x00, ask(th, 0xa9));
 	CHECK_EQ(0xf1, ask(th, 0xa4));
 	CHECK_EQ(0x80, ask(th, 0xc0));
 	CHECK_EQ(0x03, ask(th, 0xe0));
@@ -107,42 +107,81 @@ TEST(ram_keeps_its_bytes_and_the_command_byte_its_bits)
 	for (uint8_t i = 1; i < 32; i++)
 		CHECK_EQ(0xa0 + i, ask(th, 0x20 + i));
 	tell(th, 0x60, 0xc3);
-	CHECK_EQ(0x63, ask(th, 0x20)); /* bit 7 reserved, auxiliary always disabled */
+	CHECK_EQ(0x43, ask(th, 0x20)); /* bit 7 is reserved */
 	CHECK_EQ(UNLOCKED, status(th) & (UNLOCKED | SYSTEM));
 	CHECK_EQ(0x55, ask(th, 0xaa));
 	CHECK_EQ(SYSTEM, status(th) & SYSTEM);
 	th_destroy(th);
 }
 
-TEST(auxiliary_interface_stays_disabled)
+TEST(the_auxiliary_interface_is_disabled_and_enabled)
 {
 	struct th *th = controller();
 
-	CHECK_EQ(NOTHING, ask(th, 0xa8));
 	CHECK_EQ(0x20, ask(th, 0x20) & 0x20);
+	CHECK_EQ(NOTHING, ask(th, 0xa8));
+	CHECK_EQ(0x45, ask(th, 0x20));
 	CHECK_EQ(NOTHING, ask(th, 0xa7));
+	CHECK_EQ(0x65, ask(th, 0x20));
 	th_destroy(th);
 }
 
-TEST(a_byte_for_the_auxiliary_device_times_out_at_once_and_without_interrupt)
+TEST(a_byte_for_the_auxiliary_device_times_out_at_once)
 {
 	struct th *th = controller();
 
 	tell(th, 0xd4, 0xf2);
 	CHECK_EQ(FULL | AUX | TIMEOUT, status(th) & (FULL | AUX | TIMEOUT));
 	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(0, th_line(th, AUX_IRQ)); /* which the command byte does not enable */
 	CHECK_EQ(0xfe, take(th));
 	CHECK_EQ(0, status(th) & (FULL | AUX | TIMEOUT));
+	tell(th, 0x60, 0x47);
+	tell(th, 0xd4, 0xf2);
+	CHECK_EQ(1, th_line(th, AUX_IRQ));
+	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(0xfe, take(th));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
 	th_destroy(th);
 }
 
-TEST(the_auxiliary_loopback_comes_back_as_no_auxiliary_byte)
+TEST(the_auxiliary_answer_waits_for_the_output_buffer_and_comes_before_keys)
+{
+	struct th *th = keyboard();
+
+	tell(th, 0x60, 0x07);
+	th_out(th, DATA, 1, 0xf2);
+	tell(th, 0xd4, 0xff);
+	tell(th, 0xd4, 0xff); /* the second answer is lost */
+	CHECK_EQ(0xfa, take(th));
+	CHECK_EQ(FULL | AUX | TIMEOUT, status(th) & (FULL | AUX | TIMEOUT));
+	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(1, th_line(th, AUX_IRQ));
+	CHECK_EQ(0xfe, take(th));
+	CHECK_EQ(FULL, status(th) & (FULL | AUX | TIMEOUT));
+	CHECK_EQ(1, th_line(th, IRQ));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
+	CHECK_EQ(0xab, take(th));
+	CHECK_EQ(0x83, take(th));
+	CHECK_EQ(NOTHING, take(th));
+	th_destroy(th);
+}
+
+TEST(the_auxiliary_loopback_comes_back_as_an_auxiliary_byte)
 {
 	struct th *th = controller();
 
 	tell(th, 0xd3, 0x5a);
-	CHECK_EQ(FULL, status(th) & (FULL | AUX));
+	CHECK_EQ(FULL | AUX, status(th) & (FULL | AUX | TIMEOUT));
+	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
 	CHECK_EQ(0x5a, take(th));
+	tell(th, 0x60, 0x67); /* a disabled port does not stop the loop */
+	tell(th, 0xd3, 0xa5);
+	CHECK_EQ(1, th_line(th, AUX_IRQ));
+	CHECK_EQ(1, th_edges(th, AUX_IRQ));
+	CHECK_EQ(0xa5, take(th));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
 	th_destroy(th);
 }
 
@@ -166,6 +205,14 @@ TEST(output_port_has_a20_and_resets_the_machine)
 	CHECK_EQ(0xcd, ask(th, 0xd0));
 	tell(th, 0xd1, 0xdf);
 	CHECK_EQ(0xcf, ask(th, 0xd0));
+	tell(th, 0xd1, 0xff);
+	CHECK_EQ(0xcf, ask(th, 0xd0)); /* bits 4 and 5 follow the output buffer */
+	tell(th, 0xd2, 0x00);
+	th_out(th, COMMAND, 1, 0xd0);
+	CHECK_EQ(0xdf, take(th));
+	tell(th, 0xd3, 0x00);
+	th_out(th, COMMAND, 1, 0xd0);
+	CHECK_EQ(0xef, take(th));
 	CHECK_EQ(0, th_asked(th).reset);
 	tell(th, 0xd1, 0xfe);
 	CHECK_EQ(LICHEN_RESET_WARM, th_asked(th).reset);
@@ -366,6 +413,70 @@ TEST(a_driver_brings_up_controller_and_keyboard_without_a_wait)
 	th_destroy(th);
 }
 
+TEST(a_driver_finds_the_auxiliary_port_and_no_multiplexer)
+{
+	struct th *th = controller(); /* as Linux's i8042 looks for it */
+	static const uint8_t loops[] = { 0xf0, 0x56, 0xa4 };
+
+	tell(th, 0x60, 0x74); /* keyboard off, no interrupts */
+	tell(th, 0xd3, 0x5a);
+	CHECK_EQ(AUX, status(th) & AUX);
+	CHECK_EQ(0x5a, take(th));
+	th_out(th, COMMAND, 1, 0xa7);
+	CHECK_EQ(0x20, ask(th, 0x20) & 0x20);
+	th_out(th, COMMAND, 1, 0xa8);
+	CHECK_EQ(0x00, ask(th, 0x20) & 0x20);
+	tell(th, 0x60, 0x56);
+	tell(th, 0xd3, 0xa5);
+	CHECK_EQ(1, th_edges(th, AUX_IRQ));
+	CHECK_EQ(AUX, status(th) & AUX);
+	CHECK_EQ(0xa5, take(th));
+	tell(th, 0x60, 0x74);
+	for (size_t i = 0; i < sizeof(loops); i++) { /* a multiplexer answers the last anew */
+		tell(th, 0xd3, loops[i]);
+		CHECK_EQ(AUX, status(th) & AUX);
+		CHECK_EQ(loops[i], take(th));
+	}
+	tell(th, 0x60, 0x47);
+	tell(th, 0xd4, 0xf2); /* is a mouse there? */
+	CHECK_EQ(2, th_edges(th, AUX_IRQ));
+	CHECK_EQ(AUX | TIMEOUT, status(th) & (AUX | TIMEOUT));
+	CHECK_EQ(0xfe, take(th));
+	CHECK_EQ(0, th_edges(th, IRQ));
+	th_destroy(th);
+}
+
+TEST(lines_follow_the_parameters)
+{
+	struct th *th = th_create("i8042");
+
+	th_set(th, "irq", 5);
+	th_set(th, "aux_irq", 7);
+	CHECK_EQ(0, th_start(th));
+	tell(th, 0x60, 0x47);
+	tell(th, 0xd3, 0x00);
+	CHECK_EQ(1, th_line(th, 7));
+	tell(th, 0xd2, 0x00);
+	CHECK_EQ(0, th_line(th, 7));
+	CHECK_EQ(1, th_line(th, 5));
+	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
+	th_destroy(th);
+}
+
+TEST(a_line_that_does_not_exist_fails_the_start)
+{
+	static const char *const names[] = { "irq", "aux_irq" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct th *th = th_create("i8042");
+
+		th_set(th, names[i], TH_PINS);
+		CHECK_EQ(-LICHEN_ERANGE, th_start(th));
+		th_destroy(th);
+	}
+}
+
 /* --- reset, state, description --- */
 
 TEST(reset_is_like_the_start)
@@ -375,10 +486,16 @@ TEST(reset_is_like_the_start)
 	tell(th, 0x60, 0x00);
 	tell(th, 0x61, 0x11);
 	tell(th, 0xd1, 0x01);
+	tell(th, 0x60, 0x03);
 	th_out(th, DATA, 1, 0xf0);
+	tell(th, 0xd4, 0xf0);
+	tell(th, 0xd3, 0x01);
+	CHECK_EQ(1, th_line(th, AUX_IRQ));
 	CHECK_EQ(0, th_reset(th, LICHEN_RESET_WARM));
 	CHECK_EQ(SYSTEM | UNLOCKED, status(th));
 	CHECK_EQ(0, th_line(th, IRQ));
+	CHECK_EQ(0, th_line(th, AUX_IRQ));
+	CHECK_EQ(NOTHING, take(th));
 	CHECK_EQ(0x65, ask(th, 0x20));
 	CHECK_EQ(0x00, ask(th, 0x21));
 	CHECK_EQ(0x83, ask(th, 0xd0));
@@ -407,8 +524,9 @@ TEST(a_state_that_lies_is_refused)
 		const char *field;
 		uint64_t value;
 	} lies[] = {
-		{ "scan_set", 0 }, { "scan_set", 4 }, { "status", 0x10 },
-		{ "ram", 0xa0 },   { "ram", 0x00 },   { "output_port", 0x10 },
+		{ "scan_set", 0 },	 { "scan_set", 4 },  { "status", 0x10 },
+		{ "ram", 0x80 },	 { "ram", 0xff },    { "output_port", 0x10 },
+		{ "output_port", 0x20 }, { "aux_waits", 1 }, { "aux_waits", 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -426,10 +544,11 @@ TEST(acpi_describes_it_and_fadt_learns_of_it)
 {
 	struct th *th = controller();
 	struct lichen_acpi_node node = { LICHEN_STRUCT(struct lichen_acpi_node) };
+	struct lichen_acpi_node aux = node, none = node;
 	const struct lichen_acpi_node_ops *ops = th_interface(th, LICHEN_ACPI_NODE);
 
 	CHECK(ops);
-	CHECK_EQ(0, ops->describe(th_self(th), 0, &node));
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 0, &node));
 	CHECK_EQ(0, strcmp("PNP0303", node.hid));
 	CHECK_EQ(LICHEN_ACPI_HAS_8042, node.boot_arch);
 	CHECK_EQ(0x60, node.ports[0].base);
@@ -438,6 +557,13 @@ TEST(acpi_describes_it_and_fadt_learns_of_it)
 	CHECK_EQ(1, node.ports[1].size);
 	CHECK_EQ(1, node.gsis[0].gsi);
 	CHECK_EQ(LICHEN_ACPI_GSI_USED | LICHEN_ACPI_GSI_EDGE, node.gsis[0].flags);
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 1, &aux));
+	CHECK_EQ(0, strcmp("PNP0F13", aux.hid));
+	CHECK_EQ(0, aux.boot_arch);
+	CHECK_EQ(0, aux.ports[0].size);
+	CHECK_EQ(12, aux.gsis[0].gsi);
+	CHECK_EQ(LICHEN_ACPI_GSI_USED | LICHEN_ACPI_GSI_EDGE, aux.gsis[0].flags);
+	CHECK_EQ(-LICHEN_ENOENT, ops->describe(th_self(th), 0, 2, &none));
 	th_destroy(th);
 }
 
@@ -459,6 +585,10 @@ TEST(random_accesses_break_no_invariant)
 		CHECK_EQ(UNLOCKED, now & (UNLOCKED | 0x82));
 		if (th_line(th, IRQ))
 			CHECK_EQ(FULL, now & (FULL | AUX));
+		if (th_line(th, AUX_IRQ))
+			CHECK_EQ(FULL | AUX, now & (FULL | AUX));
+		if (now & TIMEOUT)
+			CHECK_EQ(FULL | AUX, now & (FULL | AUX));
 		CHECK_EQ(0, th_class(th)->post_load(th_self(th), 1));
 	}
 	th_destroy(th);

@@ -85,12 +85,14 @@ static uint32_t kvm_irqchip_pins(void *self, uint64_t client)
 }
 
 /* [control, realized or paused] */
-static lichen_status kvm_irqchip_describe(void *self, uint64_t client,
+static lichen_status kvm_irqchip_describe(void *self, uint64_t client, uint32_t index,
 					  struct lichen_acpi_node *node)
 {
 	const struct kvm_irqchip *k = self;
 
 	(void)client;
+	if (index > 0)
+		return -LICHEN_ENOENT;
 	node->madt = k->madt;
 	node->madt_size = k->madt_size;
 	return 0;

@@ -55,7 +55,8 @@ static struct lichen_acpi_node describe(struct th *th)
 	const struct lichen_acpi_node_ops *ops = th_interface(th, LICHEN_ACPI_NODE);
 	struct lichen_acpi_node node = { LICHEN_STRUCT(struct lichen_acpi_node) };
 
-	CHECK_EQ(0, ops->describe(th_self(th), 0, &node));
+	CHECK_EQ(-LICHEN_ENOENT, ops->describe(th_self(th), 0, 1, &node));
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 0, &node));
 	return node;
 }
 

@@ -50,10 +50,12 @@ static const struct lichen_need kvm_pit_needs[] = {
 };
 
 /* [control, realized or paused] */
-static lichen_status kvm_pit_describe(void *self, uint64_t client,
+static lichen_status kvm_pit_describe(void *self, uint64_t client, uint32_t index,
 				      struct lichen_acpi_node *node)
 {
 	(void)self, (void)client;
+	if (index > 0)
+		return -LICHEN_ENOENT;
 	node->hid = "PNP0100";
 	node->ports[0] = (struct lichen_acpi_ports){ KVM_PIT_PORT, KVM_PIT_PORTS };
 	node->gsis[0] = (struct lichen_acpi_gsi){

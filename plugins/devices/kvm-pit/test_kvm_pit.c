@@ -46,7 +46,8 @@ TEST(acpi_hears_of_ports_and_line)
 	const struct lichen_acpi_node_ops *ops = th_interface(th, LICHEN_ACPI_NODE);
 	struct lichen_acpi_node node = { LICHEN_STRUCT(struct lichen_acpi_node) };
 
-	CHECK_EQ(0, ops->describe(th_self(th), 0, &node));
+	CHECK_EQ(-LICHEN_ENOENT, ops->describe(th_self(th), 0, 1, &node));
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 0, &node));
 	CHECK_EQ(0, strcmp("PNP0100", node.hid));
 	CHECK_EQ(0x40, node.ports[0].base);
 	CHECK_EQ(4, node.ports[0].size);

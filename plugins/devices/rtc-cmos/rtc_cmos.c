@@ -509,12 +509,14 @@ static lichen_status rtc_cmos_post_load(void *self, uint32_t from)
 }
 
 /* [control, realized or paused] */
-static lichen_status rtc_cmos_describe(void *self, uint64_t client,
+static lichen_status rtc_cmos_describe(void *self, uint64_t client, uint32_t index,
 				       struct lichen_acpi_node *node)
 {
 	const struct rtc_cmos *r = self;
 
 	(void)client;
+	if (index > 0)
+		return -LICHEN_ENOENT;
 	node->hid = "PNP0B00"; /* AT real-time clock */
 	node->boot_arch = LICHEN_ACPI_HAS_RTC;
 	node->ports[0] = (struct lichen_acpi_ports){ .base = RTC_PORT, .size = RTC_PORTS };

@@ -567,7 +567,8 @@ TEST(acpi_describes_it_and_fadt_learns_of_it)
 	const struct lichen_acpi_node_ops *ops = th_interface(th, LICHEN_ACPI_NODE);
 
 	CHECK(ops);
-	CHECK_EQ(0, ops->describe(th_self(th), 0, &node));
+	CHECK_EQ(-LICHEN_ENOENT, ops->describe(th_self(th), 0, 1, &node));
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 0, &node));
 	CHECK_EQ(0, strcmp("PNP0B00", node.hid));
 	CHECK_EQ(LICHEN_ACPI_HAS_RTC, node.boot_arch);
 	CHECK_EQ(0x70, node.ports[0].base);

@@ -550,12 +550,14 @@ static uint32_t serial16550_uid(const struct serial16550 *s)
 }
 
 /* [control, realized or paused] */
-static lichen_status serial16550_describe(void *self, uint64_t client,
+static lichen_status serial16550_describe(void *self, uint64_t client, uint32_t index,
 					  struct lichen_acpi_node *node)
 {
 	const struct serial16550 *s = self;
 
 	(void)client;
+	if (index > 0)
+		return -LICHEN_ENOENT;
 	node->hid = "PNP0501"; /* 16550A-compatible COM port */
 	node->uid = serial16550_uid(s);
 	node->ports[0] = (struct lichen_acpi_ports){ .base = s->port, .size = SERIAL_PORTS };

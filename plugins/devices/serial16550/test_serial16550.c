@@ -799,7 +799,8 @@ TEST(acpi_describes_it_by_its_parameters)
 	CHECK_EQ(0, th_start(th));
 	ops = th_interface(th, LICHEN_ACPI_NODE);
 	CHECK(ops);
-	CHECK_EQ(0, ops->describe(th_self(th), 0, &node));
+	CHECK_EQ(-LICHEN_ENOENT, ops->describe(th_self(th), 0, 1, &node));
+	CHECK_EQ(0, ops->describe(th_self(th), 0, 0, &node));
 	CHECK_EQ(0, strcmp("PNP0501", node.hid));
 	CHECK_EQ(2, node.uid);
 	CHECK_EQ(0x2f8, node.ports[0].base);

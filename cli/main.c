@@ -1,100 +1,87 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c: `lichen`, its commands and its help. */
-#include <stdio.h>
 #include <string.h>
-
-#include <lichen/inspect.h>
 
 #include "cli.h"
 
-static const char cli_help[] =
-	"usage: lichen run PROFILE [--name N] [--set KEY.PATH=VALUE]... [--stop-timeout T]\n"
-	"       lichen check PROFILE [--set KEY.PATH=VALUE]...\n"
-	"       lichen plugin list\n"
-	"       lichen --help | --version\n"
-	"\n"
-	"run     boots the machine that PROFILE describes and waits for its end\n"
-	"check   reports every fault of PROFILE, or prints it composed, with defaults\n"
-	"plugin list\n"
-	"        the plugins that a profile can name, and the refused ones with the reason\n"
-	"\n"
-	"  --name N            name of the VM, in place of the profile's\n"
-	"  --set K=V           overrides a value: devices.com1.port=0x2f8\n"
-	"  --stop-timeout T    after SIGTERM, SIGINT or SIGHUP the guest has this long to "
-	"power\n"
-	"                      itself off: 500ms, 30s (the default), 2min, or 0 for no time\n"
-	"  --plugin-path P     folders of plugins, separated by ':' (else LICHEN_PLUGIN_PATH,\n"
-	"                      else Lichen's own)\n"
-	"  --verbose           debug messages too\n"
-	"\n"
-	"exit status: 0 done; 1 failed; 2 the input was wrong and nothing was started.\n"
-	"run: 0 the guest powered off; odd: the guest's own (debug-exit); 2 as above;\n"
-	"4 Lichen failed; 6 the guest crashed; 8 ended by the operator or a signal.\n";
+static const struct cli_command cli_commands[] = {
+	{ CLI_RUN,
+	  { "run", NULL },
+	  "PROFILE",
+	  "boots the machine that PROFILE describes and waits for its end",
+	  cli_run },
+	{ CLI_CHECK,
+	  { "check", NULL },
+	  "PROFILE",
+	  "reports every fault of PROFILE, or prints it composed, with defaults",
+	  cli_check },
+	{ CLI_PLUGIN_LIST,
+	  { "plugin", "list" },
+	  NULL,
+	  "the plugins that a profile can name, and the refused ones with the reason",
+	  cli_plugin_list },
+	{ CLI_PLUGIN_INFO,
+	  { "plugin", "info" },
+	  "PLUGIN",
+	  "what a plugin, by its name or file, takes, offers, needs and saves",
+	  cli_plugin_info },
+};
 
-enum { CLI_FAILED = 1 };
+enum { CLI_COMMANDS = sizeof(cli_commands) / sizeof(cli_commands[0]), CLI_NAME_SIZE = 32 };
 
-/* Output that did not get out is a failure, not a success. */
-static int cli_flush(int status)
+/* "plugin list". */
+static const char *cli_command_name(const struct cli_command *command,
+				    char name[static CLI_NAME_SIZE])
 {
-	if (fflush(stdout) == 0 || status)
+	snprintf(name, CLI_NAME_SIZE, "%s%s%s", command->words[0], command->words[1] ? " " : "",
+		 command->words[1] ? command->words[1] : "");
+	return name;
+}
+
+int cli_flush(int status)
+{
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status)
 		return status;
 	cli_say("standard output: cannot be written");
 	return CLI_FAILED;
 }
 
-static int cli_check(const struct cli_options *options)
+/* command NULL: all of them. */
+static void cli_help(const struct cli_command *command)
 {
-	struct lichen_vm_options vm = {
-		.struct_size = sizeof(vm),
-		.log_level = options->log_level,
-		.profile = options->profile,
-		.sets = options->sets,
-		.set_count = options->set_count,
-		.console_in = -1,
-		.console_out = -1,
-	};
-	struct cli_paths paths;
-	int status;
+	char name[CLI_NAME_SIZE];
+	uint32_t bits = 0;
 
-	if (cli_paths_find(&paths)) {
-		cli_say("this program's own folder cannot be found");
-		return CLI_FAILED;
+	if (!command)
+		puts("usage: lichen COMMAND [OPERAND] [OPTION]...\n"
+		     "       lichen --help | --version\n");
+	for (size_t i = 0; i < CLI_COMMANDS; i++) {
+		const struct cli_command *one = &cli_commands[i];
+
+		if (command && command != one)
+			continue;
+		bits |= one->bit;
+		printf("%s%s%s%s%s\n    %s\n", command ? "usage: lichen " : "",
+		       cli_command_name(one, name), one->operand ? " " : "",
+		       one->operand ? one->operand : "", command ? " [OPTION]..." : "",
+		       one->help);
 	}
-	vm.plugin_path = options->plugin_path ? options->plugin_path : paths.plugins;
-	vm.fragment_path = paths.fragments;
-	status = lichen_check(&vm, stdout);
-	cli_paths_clear(&paths);
-	return cli_flush(status);
+	putchar('\n');
+	cli_options_help(bits, stdout);
+	if (command && command->bit != CLI_RUN)
+		puts("\nexit status: 0 done; 1 failed; 2 the input was wrong");
+	else
+		puts("\nexit status: 0 done; 1 failed; 2 the input was wrong and nothing was "
+		     "started.\n"
+		     "run: 0 the guest powered off; odd: the guest's own (debug-exit); 2 as "
+		     "above;\n"
+		     "4 Lichen failed; 6 the guest crashed; 8 ended by the operator or a "
+		     "signal");
+	if (!command)
+		puts("\nlichen COMMAND --help has the options of one command; man lichen has "
+		     "it "
+		     "all");
 }
-
-static int cli_plugin_list(const struct cli_options *options)
-{
-	struct cli_paths paths;
-	int status;
-
-	if (cli_paths_find(&paths)) {
-		cli_say("this program's own folder cannot be found");
-		return CLI_FAILED;
-	}
-	status = lichen_plugin_list(options->plugin_path ? options->plugin_path : paths.plugins,
-				    stdout);
-	cli_paths_clear(&paths);
-	if (status)
-		cli_say("out of memory");
-	return cli_flush(status ? CLI_FAILED : 0);
-}
-
-struct cli_command {
-	const char *words[2];
-	const char *operand;
-	int (*run)(const struct cli_options *options);
-};
-
-static const struct cli_command cli_commands[] = {
-	{ { "run", NULL }, "PROFILE", cli_run },
-	{ { "check", NULL }, "PROFILE", cli_check },
-	{ { "plugin", "list" }, NULL, cli_plugin_list },
-};
 
 /* How many words of argv name the command: 0, 1 or 2. */
 static int cli_matches(const struct cli_command *command, int argc, char **argv)
@@ -109,10 +96,10 @@ static int cli_matches(const struct cli_command *command, int argc, char **argv)
 static int cli_dispatch(const struct cli_command *command, int argc, char **argv)
 {
 	struct cli_options options;
-	int status = cli_options_read(&options, argc, argv, command->operand);
+	int status = cli_options_read(&options, argc, argv, command);
 
 	if (status == 0 && options.help) {
-		fputs(cli_help, stdout);
+		cli_help(command);
 		status = cli_flush(0);
 	} else if (status == 0) {
 		status = command->run(&options);
@@ -121,28 +108,68 @@ static int cli_dispatch(const struct cli_command *command, int argc, char **argv
 	return status;
 }
 
+/* Says that `given` is nothing of ours, and what is most like it. */
+static void cli_unknown(const char *given, const char *what, const char *const *words,
+			uint32_t count)
+{
+	const char *nearest = lichen_nearest(given, words, count);
+
+	if (nearest)
+		cli_say("%s: not %s, did you mean \"%s\"", given, what, nearest);
+	else
+		cli_say("%s: not %s: see lichen --help", given, what);
+}
+
+static void cli_unknown_command(int argc, char **argv)
+{
+	static const char *const options[] = { "--help", "--version" };
+	char names[CLI_COMMANDS][CLI_NAME_SIZE], given[2 * CLI_NAME_SIZE];
+	const char *words[CLI_COMMANDS];
+	int group = 0;
+
+	if (argc < 2) {
+		cli_say("a command is missing: see lichen --help");
+		return;
+	}
+	if (argv[1][0] == '-') {
+		cli_unknown(argv[1], "an option", options, 2);
+		return;
+	}
+	for (size_t i = 0; i < CLI_COMMANDS; i++)
+		group |= strcmp(argv[1], cli_commands[i].words[0]) == 0;
+	/* `plugin lst` is like `plugin list`; of `plgin list` the first word is compared. */
+	for (size_t i = 0; i < CLI_COMMANDS; i++)
+		words[i] = group ? cli_command_name(&cli_commands[i], names[i])
+				 : cli_commands[i].words[0];
+	if (!group) {
+		cli_unknown(argv[1], "a command", words, CLI_COMMANDS);
+	} else if (argc < 3 || argv[2][0] == '-') {
+		cli_say("%s: a word is missing after it: see lichen --help", argv[1]);
+	} else {
+		snprintf(given, sizeof(given), "%s %.*s", argv[1], CLI_NAME_SIZE, argv[2]);
+		cli_unknown(given, "a command", words, CLI_COMMANDS);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		fputs(cli_help, stdout);
+		cli_help(NULL);
 		return cli_flush(0);
 	}
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("lichen " LICHEN_VERSION);
 		return cli_flush(0);
 	}
-	for (size_t i = 0; i < sizeof(cli_commands) / sizeof(cli_commands[0]); i++) {
+	for (size_t i = 0; i < CLI_COMMANDS; i++) {
 		const int words = cli_matches(&cli_commands[i], argc, argv);
 
 		if (words) {
-			/* getopt starts after argv[0]; its messages carry that word. */
+			/* getopt starts after argv[0]. */
 			argv[words] = argv[0];
 			return cli_dispatch(&cli_commands[i], argc - words, argv + words);
 		}
 	}
-	if (argc < 2)
-		cli_say("a command is missing: see lichen --help");
-	else
-		cli_say("%s: not a command: see lichen --help", argv[1]);
+	cli_unknown_command(argc, argv);
 	return LICHEN_VM_BAD_INPUT;
 }

@@ -94,48 +94,125 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'v':
 		options->log_level = LICHEN_LOG_DEBUG;
 		return 0;
-	case 'h':
+	case 'j':
+		options->form = LICHEN_FORM_JSON;
+		return 0;
+	default: /* 'h' */
 		options->help = 1;
 		return 0;
-	default: /* getopt has said what is wrong */
-		return LICHEN_VM_BAD_INPUT;
 	}
 }
 
-int cli_options_read(struct cli_options *options, int argc, char **argv, const char *operand)
-{
-	static const struct option known[] = {
-		{ "set", required_argument, NULL, 's' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "plugin-path", required_argument, NULL, 'p' },
-		{ "stop-timeout", required_argument, NULL, 't' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option, status;
+static const struct cli_known {
+	const char *name;     /* with its dashes */
+	const char *argument; /* NULL: takes none */
+	int letter;	      /* for cli_option() */
+	uint32_t commands;    /* enum cli_commands */
+	const char *help;     /* lines after the first are indented by their own spaces */
+} cli_known[] = {
+	{ "--name", "N", 'n', CLI_RUN | CLI_CHECK,
+	  "name of the VM, in place of the profile's" },
+	{ "--set", "K=V", 's', CLI_RUN | CLI_CHECK,
+	  "overrides a value of the profile: devices.com1.port=0x2f8" },
+	{ "--stop-timeout", "T", 't', CLI_RUN,
+	  "after SIGTERM, SIGINT or SIGHUP the guest has this long to power itself off:\n"
+	  "500ms, 30s (the default), 2min, or 0 for no time" },
+	{ "--plugin-path", "P", 'p', ~0u,
+	  "folders of plugins, separated by ':' (else LICHEN_PLUGIN_PATH, else Lichen's own)" },
+	{ "--json", NULL, 'j', ~0u, "what is printed is JSON" },
+	{ "--verbose", NULL, 'v', CLI_RUN | CLI_CHECK,
+	  "debug messages too: where each value came from, which plugins were loaded" },
+	{ "--help", NULL, 'h', ~0u, "says how the command is used" },
+};
 
-	*options = (struct cli_options){ .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
-					 .log_level = LICHEN_LOG_INFO,
-					 .plugin_path = getenv("LICHEN_PLUGIN_PATH") };
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+enum { CLI_KNOWN = sizeof(cli_known) / sizeof(cli_known[0]) };
+
+void cli_options_help(uint32_t commands, FILE *to)
+{
+	for (size_t i = 0; i < CLI_KNOWN; i++) {
+		const struct cli_known *known = &cli_known[i];
+
+		if (!(known->commands & commands))
+			continue;
+		fprintf(to, "  %s%s%s\n      ", known->name, known->argument ? " " : "",
+			known->argument ? known->argument : "");
+		for (const char *c = known->help; *c; c++) {
+			fputc(*c, to);
+			if (*c == '\n')
+				fputs("      ", to);
+		}
+		fputc('\n', to);
+	}
+}
+
+/* What getopt did not take: ':' lacks its argument, '?' is none of the command's. */
+static void cli_option_bad(int option, const struct cli_command *command, char **argv)
+{
+	const char *given = argv[optind - 1], *nearest = NULL, *names[CLI_KNOWN];
+	const char *second = command->words[1];
+	uint32_t count = 0;
+
+	if (option == ':') {
+		cli_say("%s: its value is missing", given);
+		return;
+	}
+	for (size_t i = 0; i < CLI_KNOWN; i++)
+		if (cli_known[i].commands & command->bit)
+			names[count++] = cli_known[i].name;
+	if (strncmp(given, "--", 2) == 0)
+		nearest = lichen_nearest(given, names, count);
+	cli_say("%s: not an option of %s%s%s%s%s%s", given, command->words[0],
+		second ? " " : "", second ? second : "",
+		nearest ? ", did you mean \"" : ": see lichen --help", nearest ? nearest : "",
+		nearest ? "\"" : "");
+}
+
+static int cli_options_parse(struct cli_options *options, int argc, char **argv,
+			     const struct cli_command *command)
+{
+	struct option known[CLI_KNOWN + 1] = { { NULL, 0, NULL, 0 } };
+	int option, status, count = 0;
+
+	for (size_t i = 0; i < CLI_KNOWN; i++)
+		if (cli_known[i].commands & command->bit)
+			known[count++] = (struct option){
+				.name = cli_known[i].name + 2,
+				.has_arg =
+					cli_known[i].argument ? required_argument : no_argument,
+				.val = cli_known[i].letter,
+			};
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+		if (option == '?' || option == ':') {
+			cli_option_bad(option, command, argv);
+			return LICHEN_VM_BAD_INPUT;
+		}
 		status = cli_option(options, option, optarg);
 		if (status)
 			return status;
 	}
-	if (options->help)
-		return 0;
-	if (options->name_set) {
+	return 0;
+}
+
+int cli_options_read(struct cli_options *options, int argc, char **argv,
+		     const struct cli_command *command)
+{
+	int status;
+
+	*options = (struct cli_options){ .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
+					 .log_level = LICHEN_LOG_INFO,
+					 .plugin_path = getenv("LICHEN_PLUGIN_PATH") };
+	status = cli_options_parse(options, argc, argv, command);
+	if (status == 0 && options->name_set && !options->help)
 		status = cli_set(options, options->name_set);
-		if (status)
-			return status;
-	}
-	if (operand && optind < argc)
-		options->profile = argv[optind++];
-	else if (operand) {
-		cli_say("%s is missing: see lichen --help", operand);
+	if (status || options->help)
+		return status;
+	if (command->operand && optind == argc) {
+		cli_say("%s is missing: see lichen --help", command->operand);
 		return LICHEN_VM_BAD_INPUT;
 	}
+	if (command->operand)
+		options->operand = argv[optind++];
 	if (optind < argc) {
 		cli_say("%s: one word too many: see lichen --help", argv[optind]);
 		return LICHEN_VM_BAD_INPUT;

@@ -19,12 +19,42 @@ struct cli_vm {
 	uint64_t stop_timeout_ns;
 };
 
-/* A terminal in raw mode wants the carriage return as well; in any mode it does no harm. */
+/* How lines go to stderr. */
+struct cli_lines {
+	const char *end; /* a terminal in raw mode wants the carriage return as well */
+	uint32_t form;	 /* enum lichen_form */
+};
+
+/* [any] */
 static void cli_log(void *context, const char *line)
 {
-	const int *terminal = context;
+	const struct cli_lines *lines = context;
 
-	fprintf(stderr, "%s%s", line, *terminal ? "\r\n" : "\n");
+	flockfile(stderr);
+	if (lines->form == LICHEN_FORM_JSON) {
+		fputs("{\"log\": ", stderr);
+		lichen_json_text(line, stderr);
+		fprintf(stderr, "}%s", lines->end);
+	} else {
+		fprintf(stderr, "%s%s", line, lines->end);
+	}
+	funlockfile(stderr);
+}
+
+static const char *cli_reason(int status)
+{
+	switch (status) {
+	case LICHEN_VM_POWER_OFF:
+		return "power-off";
+	case LICHEN_VM_BAD_INPUT:
+		return "bad-input";
+	case LICHEN_VM_CRASHED:
+		return "crashed";
+	case LICHEN_VM_STOPPED:
+		return "stopped";
+	default:
+		return status & 1 ? "guest" : "failed";
+	}
 }
 
 static void cli_signalled(void *context)
@@ -88,26 +118,25 @@ static int cli_run_vm(struct cli_vm *run, const struct lichen_vm_options *option
 
 int cli_run(const struct cli_options *options)
 {
-	int terminal = isatty(STDERR_FILENO);
+	struct cli_lines lines = { .end = isatty(STDERR_FILENO) ? "\r\n" : "\n",
+				   .form = options->form };
 	struct cli_vm run = { .stop_timeout_ns = options->stop_timeout_ns };
 	struct lichen_vm_options vm = {
 		.struct_size = sizeof(vm),
 		.log_level = options->log_level,
-		.profile = options->profile,
+		.profile = options->operand,
 		.sets = options->sets,
 		.set_count = options->set_count,
 		.hypervisor = -1,
 		.log = cli_log,
-		.context = &terminal,
+		.context = &lines,
 	};
 	struct cli_paths paths;
-	int status = cli_paths_find(&paths);
+	int status = cli_paths_find(&paths, options);
 
-	if (status) {
-		cli_say("this program's own folder cannot be found");
+	if (status)
 		return status;
-	}
-	vm.plugin_path = options->plugin_path ? options->plugin_path : paths.plugins;
+	vm.plugin_path = paths.plugins;
 	vm.fragment_path = paths.fragments;
 	run.signals = cli_signals_open();
 	if (run.signals < 0) {
@@ -119,5 +148,8 @@ int cli_run(const struct cli_options *options)
 		close(run.signals);
 	}
 	cli_paths_clear(&paths);
+	if (options->form == LICHEN_FORM_JSON)
+		fprintf(stderr, "{\"status\": %d, \"reason\": \"%s\"}\n", status,
+			cli_reason(status));
 	return status;
 }

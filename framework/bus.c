@@ -17,14 +17,13 @@
  * never waits for a thread that waits for the remover, and afterwards nothing of
  * the target, its lock included, is touched but by the caller's own handlers.
  */
-#include <assert.h>
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bus.h"
+#include "likely.h"
 #include "rcu.h"
 
 enum {
@@ -38,7 +37,7 @@ enum {
 struct node {
 	const struct lichen_window *window;
 	void *self;
-	pthread_mutex_t *lock;
+	struct fw_mutex *lock;
 	uint64_t start, last;
 	struct fw_target *target; /* its name; only writers compare it */
 	uint32_t pins;		  /* atomic; one is the bus's, until removal is over */
@@ -52,6 +51,7 @@ struct span {
 
 struct map {
 	uint32_t count;
+	uint32_t recent; /* atomic; a guess at the span that is looked for next */
 	struct span spans[];
 };
 
@@ -156,6 +156,8 @@ static struct map *bus_publish(struct fw_bus *bus, struct map *fresh)
 	struct map *old = bus->map;
 
 	fresh->count = 0;
+	fresh->recent = 0;
+	fresh->spans[0].node = NULL; /* what `recent` finds where there is no span */
 	for (uint32_t i = 0; i < bus->count; i++)
 		map_paint(fresh, bus->nodes[i]);
 	fw_rcu_publish(&bus->map, fresh);
@@ -255,9 +257,9 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
 }
 
 /* Who takes the last pin away frees: the remover, or a handler that removed itself. */
-static void node_unpin(struct node *node)
+static inline void node_unpin(struct node *node)
 {
-	if (__atomic_sub_fetch(&node->pins, 1, __ATOMIC_ACQ_REL) == 0)
+	if (fw_unlikely(__atomic_sub_fetch(&node->pins, 1, __ATOMIC_ACQ_REL) == 0))
 		free(node);
 }
 
@@ -337,41 +339,27 @@ static struct node *bus_pin(struct fw_bus *bus, uint64_t address, uint32_t *leng
 	return node;
 }
 
-#ifdef FW_TSAN /* gcc 12's does not know pthread_mutex_clocklock() */
-#define BUS_CLOCK CLOCK_REALTIME
-#define bus_clocklock(mutex, until) pthread_mutex_timedlock((mutex), (until))
-#else
-#define BUS_CLOCK CLOCK_MONOTONIC
-#define bus_clocklock(mutex, until) pthread_mutex_clocklock((mutex), BUS_CLOCK, (until))
-#endif
-
 /* 0: the node's lock is held, where it has one.  -1: the node is gone. */
 static int node_lock(const struct node *node)
 {
-	struct timespec until;
-	int result;
-
-	if (!node->lock)
+	if (!node->lock || fw_mutex_try(node->lock))
 		return 0;
-	result = pthread_mutex_trylock(node->lock);
-	while (result != 0) {
-		assert(result == EBUSY || result == ETIMEDOUT);
+	do {
 		if (node_gone(node))
 			return -1;
-		clock_gettime(BUS_CLOCK, &until);
-		until.tv_nsec += BUS_LOCK_TURN_NS;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
-		result = bus_clocklock(node->lock, &until);
-	}
+	} while (!fw_mutex_wait_for(node->lock, BUS_LOCK_TURN_NS));
 	return 0;
 }
 
 static uint64_t bytes_mask(uint32_t size)
 {
 	return size >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
+}
+
+/* What its handlers take: a sum of 1, 2, 4, 8. */
+static inline uint32_t node_sizes(const struct lichen_window *window)
+{
+	return window->access_sizes ? window->access_sizes : 1 | 2 | 4 | 8;
 }
 
 /* An access as it comes; `value` is what is read, or to be written. */
@@ -381,17 +369,20 @@ struct access {
 };
 
 /* One call of the handlers: size is 1, 2, 4 or 8 and divides off. */
-static uint64_t node_call(const struct node *node, uint64_t off, uint32_t size, uint32_t write,
-			  uint64_t value)
+static inline uint64_t node_call(const struct node *node, uint64_t off, uint32_t size,
+				 uint32_t write, uint64_t value)
 {
 	const struct lichen_window *window = node->window;
 	const struct lichen_io_ops *ops = window->ops;
 
-	if (write && ops && ops->write)
-		ops->write(node->self, window->cookie, off, size, value & bytes_mask(size));
-	if (write || !ops || !ops->read)
-		return UINT64_MAX;
-	return ops->read(node->self, window->cookie, off, size);
+	if (write) {
+		if (fw_likely(ops && ops->write))
+			ops->write(node->self, window->cookie, off, size,
+				   value & bytes_mask(size));
+	} else if (fw_likely(ops && ops->read)) {
+		return ops->read(node->self, window->cookie, off, size);
+	}
+	return UINT64_MAX;
 }
 
 /* A read narrower than the narrowest access: the aligned whole, and of it the part. */
@@ -412,8 +403,7 @@ static uint32_t node_step(const struct node *node, uint64_t off, uint32_t length
 			  uint32_t write, uint64_t *value)
 {
 	const struct lichen_window *window = node->window;
-	uint32_t sizes = window->access_sizes ? window->access_sizes : 1 | 2 | 4 | 8;
-	uint32_t size = 8, narrower;
+	uint32_t sizes = node_sizes(window), size = 8, narrower;
 
 	/* Handlers see aligned powers of two only, whatever the guest does. */
 	while (size > length || off & (size - 1))
@@ -454,7 +444,7 @@ static uint32_t node_serve(const struct node *node, struct access *access, uint3
 		done += size;
 	}
 	if (node->lock)
-		pthread_mutex_unlock(node->lock);
+		fw_mutex_unlock(node->lock);
 	return done;
 }
 
@@ -486,7 +476,83 @@ static int bus_access(struct fw_bus *bus, struct access *access)
 	return hit;
 }
 
-int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t *value)
+/* Whether [address, address + size) lies in the span. */
+static inline int span_holds(const struct span *span, uint64_t address, uint32_t size)
+{
+	return fw_likely(span->start <= address) && fw_likely(address <= span->last) &&
+	       fw_likely(size - 1 <= span->last - address);
+}
+
+/* The span that holds all of the access, or NULL; remembered as the recent one. */
+__attribute__((noinline)) static const struct span *map_search(struct map *map,
+							       uint64_t address, uint32_t size)
+{
+	const uint32_t i = map_find(map, address);
+
+	if (i == map->count || !span_holds(&map->spans[i], address, size))
+		return NULL;
+	__atomic_store_n(&map->recent, i, __ATOMIC_RELAXED);
+	return &map->spans[i];
+}
+
+/* The node of the span that holds all of the access, pinned, or NULL. */
+static inline struct node *bus_pin_whole(struct fw_bus *bus, uint64_t address, uint32_t size)
+{
+	const struct span *span;
+	struct node *node = NULL;
+	struct map *map;
+
+	fw_rcu_read_lock();
+	map = fw_rcu_load(&bus->map);
+	/* A guest that polls, or fills a FIFO, comes back to the same window. */
+	span = &map->spans[__atomic_load_n(&map->recent, __ATOMIC_RELAXED)];
+	if (fw_unlikely(!span_holds(span, address, size)))
+		span = map_search(map, address, size);
+	if (fw_likely(span && span->node)) {
+		node = span->node;
+		__atomic_add_fetch(&node->pins, 1, __ATOMIC_ACQUIRE);
+	}
+	fw_rcu_read_unlock();
+	return node;
+}
+
+/* 1: the handler takes the access as it is: a power of two that divides off, and is allowed. */
+static inline int node_takes(const struct node *node, uint64_t off, uint32_t size)
+{
+	return fw_likely(!((off | size) & (size - 1))) &&
+	       fw_likely(node_sizes(node->window) & size);
+}
+
+/*
+ * The access as nearly all are: aligned, of a size that the window takes, inside one span,
+ * nobody waited for.  Returns 0 for any other, and has done nothing.
+ */
+static inline int bus_usual(struct fw_bus *bus, uint64_t address, uint32_t size, uint32_t write,
+			    uint64_t *value)
+{
+	struct use use = { .node = bus_pin_whole(bus, address, size), .outer = bus_uses };
+	const struct node *node = use.node;
+	int done = 0;
+
+	if (fw_unlikely(!node))
+		return 0;
+	if (node_takes(node, address - node->start, size) &&
+	    (fw_unlikely(!node->lock) || fw_likely(fw_mutex_try(node->lock)))) {
+		bus_uses = &use;
+		if (fw_likely(!node_gone(node))) {
+			*value = node_call(node, address - node->start, size, write, *value);
+			done = 1;
+		}
+		if (fw_likely(node->lock))
+			fw_mutex_unlock(node->lock);
+		bus_uses = use.outer;
+	}
+	node_unpin(use.node);
+	return done;
+}
+
+__attribute__((cold, noinline)) static int bus_read(struct fw_bus *bus, uint64_t address,
+						    uint32_t size, uint64_t *value)
 {
 	struct access access = { .address = address, .size = size, .value = bytes_mask(size) };
 	int hit = bus_access(bus, &access);
@@ -495,11 +561,29 @@ int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t *v
 	return hit;
 }
 
-int fw_bus_write(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t value)
+__attribute__((cold, noinline)) static int bus_write(struct fw_bus *bus, uint64_t address,
+						     uint32_t size, uint64_t value)
 {
 	struct access access = { .address = address, .size = size, .value = value, .write = 1 };
 
 	return bus_access(bus, &access);
+}
+
+__attribute__((hot)) int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size,
+				     uint64_t *value)
+{
+	if (fw_unlikely(!bus_usual(bus, address, size, 0, value)))
+		return bus_read(bus, address, size, value);
+	*value &= bytes_mask(size);
+	return 1;
+}
+
+__attribute__((hot)) int fw_bus_write(struct fw_bus *bus, uint64_t address, uint32_t size,
+				      uint64_t value)
+{
+	if (fw_unlikely(!bus_usual(bus, address, size, 1, &value)))
+		return bus_write(bus, address, size, value);
+	return 1;
 }
 
 void fw_bus_thread_enter(void)

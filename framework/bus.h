@@ -11,11 +11,13 @@
 #include <lichen/window.h>
 #include <lichen/status.h>
 
+#include "mutex.h"
+
 /* A placed window.  Owned by the instance; lives until removed from its bus. */
 struct fw_target {
 	const struct lichen_window *window; /* declaration: size, ops, access sizes, rank */
 	void *self;			    /* first argument of the handlers */
-	pthread_mutex_t *lock; /* held around handlers; NULL: the class is parallel */
+	struct fw_mutex *lock; /* held around handlers; NULL: the class is parallel */
 	uint64_t start;	       /* where it is placed */
 	const void *owner;     /* for messages about clashes */
 };

@@ -72,6 +72,11 @@ static lichen_status fw_boot_set_cpu(struct lichen_instance *in, uint32_t index,
 
 	if (index >= vm->vcpu_count)
 		return -LICHEN_ERANGE;
+	if (fw_vcpus_run(vm)) {
+		fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
+				  "set_cpu: vCPU %u: it runs", index);
+		return -LICHEN_EBUSY;
+	}
 	return vm->hv->vcpu_set(vm->vcpus[index].hv, cpu);
 }
 

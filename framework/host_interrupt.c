@@ -109,8 +109,10 @@ void fw_host_message_mask(struct lichen_instance *in, lichen_handle handle, uint
 {
 	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_MESSAGE, "message_mask");
 
-	if (claim)
-		fw_message_mask(&in->vm->irqs, &claim->message, mask);
+	if (claim && fw_message_mask(&in->vm->irqs, &claim->message, mask) < 0)
+		fw_host.log_guest(in, LICHEN_LOG_ERROR,
+				  "message: the hypervisor takes its route or eventfd no more, "
+				  "interrupts are lost");
 }
 
 uint32_t fw_host_message_pending(struct lichen_instance *in, lichen_handle handle)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* host_time.c: clocks, timers, watched descriptors and threads of an instance. */
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "host.h"
+#include "thread.h"
 #include "vm.h"
 
 static struct fw_claim *fw_claim_of_timer(struct fw_timer *timer)
@@ -145,10 +145,7 @@ void fw_host_watch_release(struct lichen_instance *in, lichen_handle handle)
 static void *fw_host_thread_run(void *argument)
 {
 	struct fw_claim *claim = argument;
-	sigset_t all;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	fw_bus_thread_enter();
 	claim->in->class->thread(claim->in->self, claim->cookie);
 	fw_bus_thread_leave();
@@ -159,24 +156,21 @@ lichen_status fw_host_thread_start(struct lichen_instance *in, const char *name,
 				   uint64_t cookie)
 {
 	struct fw_claim *claim;
-	int error;
+	lichen_status status;
 
 	if (!in->class->thread)
 		return -LICHEN_EINVAL;
 	claim = fw_claim_new(in, FW_CLAIM_THREAD, cookie);
 	if (!claim)
 		return -LICHEN_ENOMEM;
-	error = pthread_create(&claim->thread, NULL, fw_host_thread_run, claim);
-	if (error) {
-		free(claim);
-		return -error;
-	}
-	pthread_setname_np(claim->thread, name);
+	/* Before it starts: a thread that the ledger has no room for could not be ended. */
 	if (!fw_claim_enter(claim)) {
-		/* The thread runs and the class will end it at quiesce: wait for that there. */
-		pthread_join(claim->thread, NULL);
 		free(claim);
 		return -LICHEN_ENOSPC;
 	}
-	return 0;
+	status = fw_thread_start(&claim->thread, name ? name : in->spec->id, fw_host_thread_run,
+				 claim);
+	if (status < 0)
+		fw_claim_forget(claim);
+	return status;
 }

@@ -68,10 +68,13 @@ lichen_status fw_host_doorbell_claim(struct lichen_instance *in,
 		free(claim);
 		return status;
 	}
+	pthread_mutex_lock(&in->vm->place_lock);
 	status = fw_bell_attach(claim);
 	entered = status < 0 ? 0 : fw_claim_enter(claim);
-	if (!entered) {
+	if (!entered)
 		fw_bell_detach(claim);
+	pthread_mutex_unlock(&in->vm->place_lock);
+	if (!entered) {
 		close(claim->bell.hv.descriptor);
 		free(claim);
 		return status < 0 ? status : -LICHEN_ENOSPC;

@@ -17,7 +17,7 @@ target_link_libraries(lichen_hv PUBLIC lichen::loader) # ld_error_set()
 lichen_part(lichen_hv_fake hv/fake/fake.c hv/fake/fake_irq.c hv/fake/fake_vcpu.c
 	hv/fake/fake_state.c)
 target_link_libraries(lichen_hv_fake PUBLIC lichen::loader Threads::Threads)
-lichen_part(lichen_bus bus.c)
+lichen_part(lichen_bus bus.c mutex.c)
 target_link_libraries(lichen_bus PUBLIC PkgConfig::URCU Threads::Threads)
 lichen_part(lichen_cpuid cpuid.c cpuid_names.c)
 target_link_libraries(lichen_cpuid PUBLIC lichen_profile) # fw_nearest_try()

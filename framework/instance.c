@@ -9,13 +9,20 @@
 void fw_lock(struct lichen_instance *in)
 {
 	if (!fw_is_parallel(in))
-		pthread_mutex_lock(&in->lock);
+		fw_mutex_lock(&in->lock);
 }
 
 void fw_unlock(struct lichen_instance *in)
 {
 	if (!fw_is_parallel(in))
-		pthread_mutex_unlock(&in->lock);
+		fw_mutex_unlock(&in->lock);
+}
+
+void fw_instance_begin(struct lichen_instance *in)
+{
+	pthread_mutex_lock(&in->error_lock);
+	in->error.text[0] = '\0';
+	pthread_mutex_unlock(&in->error_lock);
 }
 
 void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_status status,
@@ -35,9 +42,9 @@ void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_stat
 
 static void fw_instance_free(struct lichen_instance *in)
 {
-	pthread_mutex_destroy(&in->lock);
 	pthread_mutex_destroy(&in->error_lock);
 	pthread_mutex_destroy(&in->ledger_lock);
+	pthread_mutex_destroy(&in->clients_lock);
 	free(in->clients);
 	free(in->links);
 	free(in->first_link);
@@ -52,9 +59,9 @@ static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, const struc
 
 	if (!in)
 		return NULL;
-	pthread_mutex_init(&in->lock, NULL);
 	pthread_mutex_init(&in->error_lock, NULL);
 	pthread_mutex_init(&in->ledger_lock, NULL);
+	pthread_mutex_init(&in->clients_lock, NULL);
 	in->vm = vm;
 	in->spec = spec;
 	in->class = spec->class;
@@ -67,6 +74,19 @@ static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, const struc
 	((struct lichen_dev *)in->self)->host = &fw_host;
 	((struct lichen_dev *)in->self)->in = in;
 	return in;
+}
+
+/* Threads end after it; nothing else makes an instance that was not realized hear of it. */
+static void fw_instance_quiesce(struct lichen_instance *in)
+{
+	if (atomic_load(&in->state) < FW_REALIZED && !fw_ledger_threads(in))
+		return;
+	atomic_store(&in->state, FW_QUIESCING);
+	if (!in->class->quiesce)
+		return;
+	fw_lock(in);
+	(void)in->class->quiesce(in->self); /* the instance goes, whatever it answers */
+	fw_unlock(in);
 }
 
 lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spec,
@@ -87,8 +107,13 @@ lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spe
 	status = fw_links_make(in);
 	if (status == 0)
 		status = in->class->create ? in->class->create(in->self) : 0;
+	if (status > 0)
+		status = -LICHEN_ENOTSUP;
 	if (status < 0) {
 		fw_instance_blame(in, "cannot be created", status, diags);
+		/* It should have claimed nothing yet; what it did goes all the same. */
+		fw_instance_quiesce(in);
+		fw_ledger_revoke(in);
 		fw_links_break(in);
 		fw_values_close(spec, in->self);
 		fw_instance_free(in);
@@ -124,6 +149,7 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 {
 	lichen_status status = 0;
 
+	fw_instance_begin(in);
 	for (uint32_t i = 0; i < in->class->windows.count && status == 0; i++)
 		status = fw_instance_place(in, i);
 	if (status == 0 && in->class->realize)
@@ -132,7 +158,9 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 		status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
 	if (status < 0) {
 		fw_instance_blame(in, "cannot be realized", status, diags);
+		fw_instance_quiesce(in);
 		fw_ledger_revoke(in);
+		atomic_store(&in->state, FW_CREATED);
 		return status;
 	}
 	atomic_store(&in->state, FW_REALIZED);
@@ -143,13 +171,7 @@ void fw_instance_destroy(struct lichen_instance *in)
 {
 	if (!in)
 		return;
-	atomic_store(&in->state, FW_QUIESCING);
-	if (in->class->quiesce) {
-		fw_lock(in);
-		(void)in->class->quiesce(
-			in->self); /* nothing runs any more: it cannot matter */
-		fw_unlock(in);
-	}
+	fw_instance_quiesce(in);
 	fw_ledger_revoke(in);
 	fw_links_break(in);
 	atomic_store(&in->state, FW_DRAINED);

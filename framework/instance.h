@@ -66,7 +66,10 @@ struct fw_claim {
 
 enum { FW_CLAIMS_MAX = 256 };
 
-/* A handle is (serial << 16 | slot + 1), so that a stale one is noticed. */
+/*
+ * A handle is (serial << 16 | slot + 1).  Serials are the VM's, so that a stale
+ * handle is noticed, and one of another instance.
+ */
 struct fw_slot {
 	_Atomic(struct fw_claim *) claim;
 	_Atomic uint64_t serial;
@@ -83,9 +86,12 @@ struct fw_link {
 
 /* --- windows --- */
 
+/* Guarded by the VM's place_lock. */
 struct fw_place {
-	struct fw_target target;
-	struct fw_bus *bus; /* NULL: not placed */
+	struct fw_target targets[2]; /* where it is, and where it was or is to be */
+	uint32_t current;	     /* index of the former */
+	uint32_t moving;	     /* by a thread, which may have let go of the lock */
+	struct fw_bus *bus;	     /* NULL: not placed */
 };
 
 struct lichen_instance {
@@ -93,7 +99,7 @@ struct lichen_instance {
 	const struct fw_spec *spec;
 	const struct lichen_class *class;
 	void *self;
-	pthread_mutex_t lock;	 /* the instance lock; unused where the class is PARALLEL */
+	struct fw_mutex lock;	 /* the instance lock; unused where the class is PARALLEL */
 	_Atomic uint32_t state;	 /* enum fw_state; 0 before create */
 	struct fw_place *places; /* one a declared window */
 	struct fw_link *links;	 /* all of them, in the order of needs */
@@ -102,6 +108,7 @@ struct lichen_instance {
 	struct fw_link *
 		*clients; /* consumers of what it provides; client n is clients[n - 1] */
 	uint32_t client_count;
+	pthread_mutex_t clients_lock; /* guards the two: threads of the instance read them */
 	struct ld_error error; /* last sentence of host->error */
 	pthread_mutex_t error_lock;
 	struct fw_log_limit limit;
@@ -126,14 +133,18 @@ lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spe
 				 struct lichen_instance **in, struct fw_diags *diags);
 /* Places declared windows, calls realize.  [control] */
 lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags);
-/* quiesce, revoke, destroy, free; from any state.  NULL is ignored.  [control] */
+/*
+ * quiesce (where it was realized, or has threads), revoke, destroy, free; from any
+ * state.  NULL is ignored.  [control]
+ */
 void fw_instance_destroy(struct lichen_instance *in);
+/* Before a call that may be blamed: what the instance said of earlier ones is forgotten. */
+void fw_instance_begin(struct lichen_instance *in);
 /* Puts the instance's own sentence, or else the status, in diags with its place. */
 void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_status status,
 		       struct fw_diags *diags);
 
-/* ledger.c.  New: NULL when the ledger is full or there is no memory; the claim is not yet in.
- */
+/* ledger.c.  New: NULL when there is no memory; the claim is not yet in. */
 struct fw_claim *fw_claim_new(struct lichen_instance *in, enum fw_claim_kind kind,
 			      uint64_t cookie);
 /* Enters it; returns its handle, or 0 when the ledger is full. */
@@ -143,7 +154,11 @@ struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
 			     enum fw_claim_kind kind, const char *function);
 /* Takes it out and undoes it.  [control] */
 void fw_claim_drop(struct fw_claim *claim);
-/* All of them.  [control] */
+/* Takes it out, where there is nothing to undo, and frees it.  [control] */
+void fw_claim_forget(struct fw_claim *claim);
+/* 1 when it has threads, which only quiesce ends.  [control] */
+int fw_ledger_threads(struct lichen_instance *in);
+/* All of them, in an order in which nothing is in use any more when it goes.  [control] */
 void fw_ledger_revoke(struct lichen_instance *in);
 const char *fw_claim_kind_name(enum fw_claim_kind kind);
 
@@ -151,6 +166,7 @@ const char *fw_claim_kind_name(enum fw_claim_kind kind);
 lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bus *bus,
 		       uint64_t start);
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
+/* Callers hold the VM's place_lock. */
 lichen_status fw_bell_attach(struct fw_claim *claim);
 void fw_bell_detach(struct fw_claim *claim);
 

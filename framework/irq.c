@@ -7,6 +7,8 @@
 
 #include "irq.h"
 
+enum { FW_IRQCHIP_PARTS = LICHEN_IRQCHIP_IOAPIC + 1 };
+
 void fw_irqs_init(struct fw_irqs *irqs, const struct hv_ops *hv, struct hv_vm *hvm)
 {
 	*irqs = (struct fw_irqs){ .hv = hv, .hvm = hvm };
@@ -25,6 +27,8 @@ void fw_irqs_clear(struct fw_irqs *irqs)
 
 lichen_status fw_irqs_pins(struct fw_irqs *irqs, uint32_t pins)
 {
+	struct hv_caps caps;
+
 	if (pins == 0 || pins > FW_PINS_MAX)
 		return -LICHEN_ERANGE;
 	irqs->pins = calloc(pins, sizeof(*irqs->pins));
@@ -33,6 +37,10 @@ lichen_status fw_irqs_pins(struct fw_irqs *irqs, uint32_t pins)
 	for (uint32_t i = 0; i < pins; i++)
 		pthread_mutex_init(&irqs->pins[i].lock, NULL);
 	irqs->pin_count = pins;
+	irqs->hv->caps(irqs->hvm, &caps);
+	irqs->route_count = caps.msi_routes > pins ? caps.msi_routes - pins : 0;
+	if (irqs->route_count > FW_MESSAGE_ROUTES)
+		irqs->route_count = FW_MESSAGE_ROUTES;
 	return 0;
 }
 
@@ -69,6 +77,8 @@ lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line)
 /* Caller holds the pin's lock. */
 static void fw_pin_drive(struct fw_irqs *irqs, const struct fw_line *line, uint32_t level)
 {
+	if (atomic_load_explicit(&irqs->held, memory_order_relaxed))
+		return;
 	/* The hypervisor refuses a line only when there is no irqchip: claims ensure one. */
 	(void)irqs->hv->line(irqs->hvm, line->gsi, level);
 }
@@ -137,4 +147,48 @@ void fw_line_release(struct fw_irqs *irqs, struct fw_line *line)
 	pthread_mutex_lock(&pin->lock);
 	pin->claims--;
 	pthread_mutex_unlock(&pin->lock);
+}
+
+void fw_lines_hold(struct fw_irqs *irqs)
+{
+	atomic_store(&irqs->held, 1);
+}
+
+/* For all parts of the irqchip: get or set. */
+static lichen_status fw_irqchip_parts(struct fw_irqs *irqs, int set,
+				      uint8_t states[][LICHEN_IRQCHIP_STATE_SIZE])
+{
+	lichen_status status = 0;
+
+	for (uint32_t part = 0; part < FW_IRQCHIP_PARTS && status == 0; part++)
+		status = set ? irqs->hv->irqchip_set(irqs->hvm, part, states[part])
+			     : irqs->hv->irqchip_get(irqs->hvm, part, states[part]);
+	return status < 0 ? -LICHEN_EIO : 0;
+}
+
+/*
+ * The irqchip keeps the levels of its inputs apart from its registers, which say
+ * what was made of them.  A level that rises makes an interrupt of an edge that was
+ * served long ago: so the registers are put back after it.
+ */
+lichen_status fw_lines_release(struct fw_irqs *irqs)
+{
+	uint8_t states[FW_IRQCHIP_PARTS][LICHEN_IRQCHIP_STATE_SIZE];
+	lichen_status status;
+
+	atomic_store(&irqs->held, 0);
+	if (irqs->pin_count == 0)
+		return 0;
+	status = fw_irqchip_parts(irqs, 0, states);
+	if (status < 0)
+		return status;
+	for (uint32_t i = 0; i < irqs->pin_count; i++) {
+		struct fw_pin *pin = &irqs->pins[i];
+
+		pthread_mutex_lock(&pin->lock);
+		if (pin->claims && (pin->flags & LICHEN_LINE_LEVEL))
+			(void)irqs->hv->line(irqs->hvm, i, pin->asserted != 0);
+		pthread_mutex_unlock(&pin->lock);
+	}
+	return fw_irqchip_parts(irqs, 1, states);
 }

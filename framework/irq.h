@@ -8,6 +8,7 @@
 #define FW_IRQ_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <lichen/interrupt.h>
 
@@ -30,8 +31,9 @@ struct fw_message {
 	uint32_t valid;	 /* has an address */
 	uint32_t masked; /* from the start, until unmasked */
 	uint32_t pending;
-	uint32_t gsi; /* 0: no route */
-	int trigger;  /* eventfd, or -1 */
+	uint32_t gsi;	   /* 0: no route; set under routes_lock as well */
+	int trigger;	   /* eventfd, or -1; in its counter is what was sent while masked */
+	uint32_t attached; /* the hypervisor has the trigger; guarded by routes_lock */
 };
 
 struct fw_pin {
@@ -46,8 +48,10 @@ struct fw_irqs {
 	struct hv_vm *hvm;
 	uint32_t pin_count; /* 0: there is no irqchip */
 	struct fw_pin *pins;
-	pthread_mutex_t routes_lock;		      /* guards the rest */
+	_Atomic uint32_t held;	     /* 1: levels are only remembered; changed by [control] */
+	pthread_mutex_t routes_lock; /* guards the rest */
 	struct fw_message *routed[FW_MESSAGE_ROUTES]; /* index + pin_count is the GSI */
+	uint32_t route_count; /* how many of these the hypervisor can have */
 };
 
 void fw_irqs_init(struct fw_irqs *irqs, const struct hv_ops *hv, struct hv_vm *hvm);
@@ -61,11 +65,22 @@ void fw_line_release(struct fw_irqs *irqs, struct fw_line *line);
 void fw_line_set(struct fw_irqs *irqs, struct fw_line *line, uint32_t level);
 lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line);
 
+/*
+ * While a state is loaded: lines take levels and the irqchip does not hear of them,
+ * which would be interrupts once more.  Pulses of edge-triggered lines are lost: the
+ * irqchip's state has them.  [control]
+ */
+void fw_lines_hold(struct fw_irqs *irqs);
+/* Brings levels to the irqchip, without an interrupt, as parts of the state that it has
+ * now.  -LICHEN_EIO.  [control] */
+lichen_status fw_lines_release(struct fw_irqs *irqs);
+
 lichen_status fw_message_claim(struct fw_irqs *irqs, struct fw_message *message);
 void fw_message_release(struct fw_irqs *irqs, struct fw_message *message);
 lichen_status fw_message_update(struct fw_irqs *irqs, struct fw_message *message,
 				const struct lichen_message *to);
-void fw_message_mask(struct fw_irqs *irqs, struct fw_message *message, uint32_t mask);
+/* A negative status: the hypervisor does not take its eventfd any more.  */
+lichen_status fw_message_mask(struct fw_irqs *irqs, struct fw_message *message, uint32_t mask);
 uint32_t fw_message_pending(struct fw_message *message);
 void fw_message_send(struct fw_irqs *irqs, struct fw_message *message);
 lichen_status fw_message_eventfd(struct fw_irqs *irqs, struct fw_message *message);

@@ -51,7 +51,9 @@ lichen_handle fw_claim_enter(struct fw_claim *claim)
 
 		if (atomic_load_explicit(&slot->claim, memory_order_relaxed))
 			continue;
-		serial = atomic_fetch_add_explicit(&slot->serial, 1, memory_order_relaxed) + 1;
+		serial = atomic_fetch_add_explicit(&in->vm->serials, 1, memory_order_relaxed) +
+			 1;
+		atomic_store_explicit(&slot->serial, serial, memory_order_relaxed);
 		claim->slot = i;
 		handle = serial << FW_SLOT_BITS | (i + 1);
 		atomic_store_explicit(&slot->claim, claim, memory_order_release);
@@ -80,12 +82,22 @@ struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
 	return NULL;
 }
 
+static void fw_claim_out(struct fw_claim *claim)
+{
+	atomic_store_explicit(&claim->in->slots[claim->slot].claim, NULL, memory_order_release);
+}
+
+void fw_claim_forget(struct fw_claim *claim)
+{
+	fw_claim_out(claim);
+	free(claim);
+}
+
 void fw_claim_drop(struct fw_claim *claim)
 {
-	struct lichen_instance *in = claim->in;
-	struct lichen_vm *vm = in->vm;
+	struct lichen_vm *vm = claim->in->vm;
 
-	atomic_store_explicit(&in->slots[claim->slot].claim, NULL, memory_order_release);
+	fw_claim_out(claim);
 	switch (claim->kind) {
 	case FW_CLAIM_LINE:
 		fw_line_release(&vm->irqs, &claim->line);
@@ -100,7 +112,9 @@ void fw_claim_drop(struct fw_claim *claim)
 		fw_watch_stop(&claim->watch);
 		break;
 	case FW_CLAIM_DOORBELL:
+		pthread_mutex_lock(&vm->place_lock);
 		fw_bell_detach(claim);
+		pthread_mutex_unlock(&vm->place_lock);
 		close(claim->bell.hv.descriptor);
 		break;
 	case FW_CLAIM_THREAD:
@@ -110,17 +124,37 @@ void fw_claim_drop(struct fw_claim *claim)
 	free(claim);
 }
 
-void fw_ledger_revoke(struct lichen_instance *in)
+/* Drops the claims of one kind, or of all where kind is 0. */
+static void fw_ledger_drop(struct lichen_instance *in, uint32_t kind)
 {
 	for (uint32_t i = 0; i < FW_CLAIMS_MAX; i++) {
 		struct fw_claim *claim =
 			atomic_load_explicit(&in->slots[i].claim, memory_order_acquire);
 
-		if (claim)
+		if (claim && (kind == 0 || claim->kind == kind))
 			fw_claim_drop(claim);
 	}
-	for (uint32_t i = 0; in->places && i < in->class->windows.count; i++)
+}
+
+int fw_ledger_threads(struct lichen_instance *in)
+{
+	for (uint32_t i = 0; i < FW_CLAIMS_MAX; i++) {
+		const struct fw_claim *claim =
+			atomic_load_explicit(&in->slots[i].claim, memory_order_acquire);
+
+		if (claim && claim->kind == FW_CLAIM_THREAD)
+			return 1;
+	}
+	return 0;
+}
+
+/* Threads and handlers use handles: so these go before what the handles name. */
+void fw_ledger_revoke(struct lichen_instance *in)
+{
+	fw_ledger_drop(in, FW_CLAIM_THREAD);
+	for (uint32_t i = 0; i < in->class->windows.count; i++)
 		(void)fw_unplace(in, i);
+	fw_ledger_drop(in, 0);
 	fw_memory_unreserve(&in->vm->memory, in);
 	if (in->vm->console_owner == in)
 		in->vm->console_owner = NULL;

@@ -28,14 +28,18 @@ static lichen_status fw_link_join(struct fw_link *link, const char *id)
 
 	if (!provide)
 		return -LICHEN_ENODEV; /* fw_profile_load() has checked it */
+	pthread_mutex_lock(&provider->clients_lock);
 	clients = realloc(provider->clients, (provider->client_count + 1) * sizeof(*clients));
+	if (clients) {
+		provider->clients = clients;
+		clients[provider->client_count++] = link;
+		link->pub.client = provider->client_count;
+	}
+	pthread_mutex_unlock(&provider->clients_lock);
 	if (!clients)
 		return -LICHEN_ENOMEM;
-	provider->clients = clients;
-	clients[provider->client_count++] = link;
 	link->pub.ops = provide->ops;
 	link->pub.self = provider->self;
-	link->pub.client = provider->client_count;
 	link->pub.generation = 1;
 	if (provider->class->client) {
 		fw_lock(provider);
@@ -101,7 +105,9 @@ void fw_links_break(struct lichen_instance *in)
 		struct lichen_instance *provider = link->provider;
 		const char *id = FW_ITEMS(struct lichen_need, in->class->needs)[link->need].id;
 
+		pthread_mutex_lock(&provider->clients_lock);
 		provider->clients[link->pub.client - 1] = NULL;
+		pthread_mutex_unlock(&provider->clients_lock);
 		if (provider->class->client) {
 			fw_lock(provider);
 			provider->class->client(provider->self, id, link->pub.client, 0);
@@ -121,10 +127,19 @@ struct fw_event {
 	uint8_t data[];
 };
 
-/* The link behind client number `client`, or NULL. */
-static struct fw_link *fw_client(const struct lichen_instance *provider, uint64_t client)
+/*
+ * The link behind client number `client`, or NULL.  It stays until the control
+ * thread takes it away: others may only ask whether there is one.
+ */
+static struct fw_link *fw_client(struct lichen_instance *provider, uint64_t client)
 {
-	return client - 1 < provider->client_count ? provider->clients[client - 1] : NULL;
+	struct fw_link *link = NULL;
+
+	pthread_mutex_lock(&provider->clients_lock);
+	if (client - 1 < provider->client_count)
+		link = provider->clients[client - 1];
+	pthread_mutex_unlock(&provider->clients_lock);
+	return link;
 }
 
 static void fw_event_run(struct fw_post *post)

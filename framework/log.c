@@ -64,6 +64,20 @@ void fw_log_plain(const struct fw_log *log, const char *line)
 		return;
 }
 
+/*
+ * Lines may quote a guest and end up on a terminal: no C0 controls, no DEL, and no
+ * C1 controls (U+0080 to U+009F, in UTF-8 C2 80 to C2 9F).
+ */
+static void fw_log_clean(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
+		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+			c[0] = c[1] = '?';
+	}
+}
+
 void fw_log_va(const struct fw_log *log, uint32_t level, const char *plugin, const char *id,
 	       const char *format, va_list args)
 {
@@ -83,6 +97,7 @@ void fw_log_va(const struct fw_log *log, uint32_t level, const char *plugin, con
 	}
 	if (used < sizeof(line))
 		vsnprintf(line + used, sizeof(line) - used, format, args);
+	fw_log_clean(line);
 	fw_log_plain(log, line);
 }
 

@@ -10,28 +10,35 @@
 
 enum { FW_LOOP_UV = 1 << 0, FW_LOOP_EPOLL = 1 << 1, FW_LOOP_TIMERS = 1 << 2 };
 
-static struct fw_post *fw_loop_take(struct fw_loop *loop)
+/* The oldest post, if it is one of the first `count` ever made; else NULL. */
+static struct fw_post *fw_loop_take(struct fw_loop *loop, uint64_t count)
 {
-	struct fw_post *first;
+	struct fw_post *post = NULL;
 
 	pthread_mutex_lock(&loop->lock);
-	first = loop->first_post;
-	loop->first_post = NULL;
-	loop->last_post = &loop->first_post;
+	if (loop->first_post && loop->taken < count) {
+		post = loop->first_post;
+		loop->first_post = post->next;
+		if (!loop->first_post)
+			loop->last_post = &loop->first_post;
+		loop->taken++;
+	}
 	pthread_mutex_unlock(&loop->lock);
-	return first;
+	return post;
 }
 
+/* One by one, so that a post may drain what came after it. */
 void fw_loop_drain(struct fw_loop *loop)
 {
-	struct fw_post *post = fw_loop_take(loop);
+	struct fw_post *post;
+	uint64_t count;
 
-	while (post) {
-		struct fw_post *next = post->next;
-
+	pthread_mutex_lock(&loop->lock);
+	count = loop->posted;
+	pthread_mutex_unlock(&loop->lock);
+	while ((post = fw_loop_take(loop, count))) {
 		post->run(post);
 		free(post);
-		post = next;
 	}
 }
 
@@ -46,12 +53,19 @@ void fw_loop_post(struct fw_loop *loop, struct fw_post *post)
 	pthread_mutex_lock(&loop->lock);
 	*loop->last_post = post;
 	loop->last_post = &post->next;
+	loop->posted++;
 	pthread_mutex_unlock(&loop->lock);
 	fw_loop_wake(loop);
 }
 
+/*
+ * A hang-up is told whether asked for or not; to one who asks for nothing it is
+ * told once, lest the loop spin until somebody asks again.
+ */
 static uint32_t fw_watch_to_epoll(uint32_t events)
 {
+	if (!(events & (LICHEN_WATCH_READ | LICHEN_WATCH_WRITE)))
+		return EPOLLET;
 	return (events & LICHEN_WATCH_READ ? (uint32_t)EPOLLIN : 0) |
 	       (events & LICHEN_WATCH_WRITE ? (uint32_t)EPOLLOUT : 0);
 }
@@ -159,8 +173,9 @@ lichen_status fw_loop_open(struct fw_loop *loop)
 	}
 	loop->open |= FW_LOOP_EPOLL;
 	loop->poll.data = loop;
-	uv_poll_start(&loop->poll, UV_READABLE, fw_loop_ready);
-	status = fw_timers_open(loop);
+	status = uv_poll_start(&loop->poll, UV_READABLE, fw_loop_ready) == 0 ? 0 : -LICHEN_EIO;
+	if (status == 0)
+		status = fw_timers_open(loop);
 	if (status < 0) {
 		fw_loop_close(loop);
 		return status;
@@ -184,12 +199,8 @@ void fw_loop_close(struct fw_loop *loop)
 	uv_loop_close(&loop->uv);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
-	for (post = fw_loop_take(loop); post;) {
-		struct fw_post *next = post->next;
-
+	while ((post = fw_loop_take(loop, UINT64_MAX)))
 		free(post);
-		post = next;
-	}
 	pthread_mutex_destroy(&loop->lock);
 	loop->open = 0;
 }

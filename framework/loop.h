@@ -64,10 +64,12 @@ struct fw_loop {
 	int open;	      /* what of the above was opened, for clean-up */
 	pthread_mutex_t lock; /* guards posts, timers, watches */
 	struct fw_post *first_post, **last_post;
+	uint64_t posted, taken; /* so far */
 	struct fw_watch *watches;
 	uint64_t next_number;
 	struct fw_timer_queue monotonic, wall;
-	/* The guest's clock: its value is now - guest_zero, or frozen at guest_frozen. */
+	/* The guest's clock: its value is now - guest_zero (modulo 2^64), or frozen at
+	 * guest_frozen. */
 	uint64_t guest_zero, guest_frozen;
 	int guest_runs;
 };
@@ -83,8 +85,8 @@ void fw_loop_wake(struct fw_loop *loop);
 
 /* Hands `post` over.  [any] */
 void fw_loop_post(struct fw_loop *loop, struct fw_post *post);
-/* Runs what was posted up to now; for phases in which the loop itself does not run.  [control]
- */
+/* Runs what was posted up to now: for phases in which the loop itself does not run, and
+ * for a post that others must come before.  [control] */
 void fw_loop_drain(struct fw_loop *loop);
 
 /*
@@ -102,6 +104,9 @@ void fw_watch_stop(struct fw_watch *watch);
 uint64_t fw_clock_now(struct fw_loop *loop, uint32_t clock);
 /* Starts or stops the guest's clock; its timers stand still meanwhile.  [control] */
 void fw_clock_run(struct fw_loop *loop, int run);
+/* The guest's clock, which stands still, shows `ns`, at most INT64_MAX; its timers keep
+ * their deadlines.  [control] */
+void fw_clock_set(struct fw_loop *loop, uint64_t ns);
 
 /* Replaces an earlier deadline.  [any] */
 void fw_timer_arm(struct fw_timer *timer, uint64_t deadline);

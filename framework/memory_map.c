@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "memory_map.h"
 
@@ -38,8 +39,8 @@ static lichen_status fw_memory_add(struct fw_memory *memory, lichen_gpa gpa, uin
 	};
 	lichen_status status = memory->hv->map(memory->hvm, &slot, error);
 
-	if (status < 0)
-		return status;
+	if (status < 0) /* the run is as it should be: it is not its fault */
+		return -LICHEN_EIO;
 	*piece = (struct fw_piece){
 		.gpa = gpa, .size = size, .host = host, .slot = slot.number
 	};
@@ -57,7 +58,7 @@ static lichen_status fw_memory_place_run(struct fw_memory *memory, const struct 
 
 	if (!host) {
 		ld_error_set(error, "memory: %llu bytes: %s", (unsigned long long)run->size,
-			     strerror(errno));
+			     strerrordesc_np(errno));
 		return -LICHEN_ENOMEM;
 	}
 	memory->runs[memory->run_count++] = (struct fw_run){ .host = host, .size = run->size };
@@ -76,6 +77,32 @@ static lichen_status fw_memory_place_run(struct fw_memory *memory, const struct 
 	return status;
 }
 
+/* Past the end of its file a run would be SIGBUS, for the guest and for us. */
+static lichen_status fw_memory_file(const struct lichen_ram *run, uint32_t index,
+				    struct ld_error *error)
+{
+	struct stat file;
+	uint64_t length;
+
+	if (run->descriptor < 0)
+		return 0;
+	if (fstat(run->descriptor, &file) < 0) {
+		ld_error_set(error, "memory run %u: descriptor %d: %s", index, run->descriptor,
+			     strerrordesc_np(errno));
+		return -LICHEN_EBADF;
+	}
+	length = (uint64_t)file.st_size;
+	if (S_ISREG(file.st_mode) &&
+	    (run->offset > length || run->size > length - run->offset)) {
+		ld_error_set(error,
+			     "memory run %u: its file has %llu bytes, less than %llu from %llu",
+			     index, (unsigned long long)length, (unsigned long long)run->size,
+			     (unsigned long long)run->offset);
+		return -LICHEN_EINVAL;
+	}
+	return 0;
+}
+
 lichen_status fw_memory_place(struct fw_memory *memory, const struct lichen_ram *runs,
 			      uint32_t count, uint64_t size, struct ld_error *error)
 {
@@ -83,6 +110,10 @@ lichen_status fw_memory_place(struct fw_memory *memory, const struct lichen_ram 
 	lichen_gpa gpa = 0;
 	lichen_status status = 0;
 
+	if (count > FW_RUNS_MAX) {
+		ld_error_set(error, "memory: %u runs, at most %u", count, FW_RUNS_MAX);
+		return -LICHEN_EINVAL;
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		const uint64_t page = runs[i].page_size ? runs[i].page_size : 4096;
 
@@ -96,11 +127,13 @@ lichen_status fw_memory_place(struct fw_memory *memory, const struct lichen_ram 
 			break;
 		total += runs[i].size;
 	}
-	if (count == 0 || count > FW_RUNS_MAX || total != size) {
+	if (count == 0 || total != size) {
 		ld_error_set(error, "memory: %u runs of %llu bytes where %llu were asked for",
 			     count, (unsigned long long)total, (unsigned long long)size);
 		return -LICHEN_EINVAL;
 	}
+	for (uint32_t i = 0; i < count && status == 0; i++)
+		status = fw_memory_file(&runs[i], i, error);
 	for (uint32_t i = 0; i < count && status == 0; i++)
 		status = fw_memory_place_run(memory, &runs[i], &gpa, error);
 	if (status < 0)
@@ -116,6 +149,24 @@ void fw_memory_clear(struct fw_memory *memory)
 		munmap(memory->runs[i].host, memory->runs[i].size);
 	memory->piece_count = 0;
 	memory->run_count = 0;
+}
+
+lichen_status fw_memory_remap(struct fw_memory *memory, struct ld_error *error)
+{
+	for (uint32_t i = 0; i < memory->piece_count; i++) {
+		const struct fw_piece *piece = &memory->pieces[i];
+		const struct hv_slot slot = { .number = piece->slot,
+					      .gpa = piece->gpa,
+					      .size = piece->size,
+					      .host = piece->host };
+		lichen_status status;
+
+		memory->hv->unmap(memory->hvm, piece->slot);
+		status = memory->hv->map(memory->hvm, &slot, error);
+		if (status < 0)
+			return status;
+	}
+	return 0;
 }
 
 /* The piece that holds gpa, or NULL. */

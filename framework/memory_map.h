@@ -49,12 +49,19 @@ struct fw_memory {
 void fw_memory_init(struct fw_memory *memory, const struct hv_ops *hv, struct hv_vm *hvm);
 /*
  * Maps runs that together make up guest memory, into this process and into the
- * guest.  -LICHEN_EINVAL: they do not make `size`; -LICHEN_ENOTSUP: a flag that
- * is not known; else what failed.  On failure nothing stays mapped.  [control]
+ * guest.  -LICHEN_EINVAL: they do not make `size`, or a file is too short;
+ * -LICHEN_ENOTSUP: a flag that is not known; -LICHEN_EBADF; -LICHEN_ENOMEM;
+ * -LICHEN_EIO: the hypervisor refuses.  On failure nothing stays mapped.  [control]
  */
 lichen_status fw_memory_place(struct fw_memory *memory, const struct lichen_ram *runs,
 			      uint32_t count, uint64_t size, struct ld_error *error);
 void fw_memory_clear(struct fw_memory *memory);
+/*
+ * After memory was written behind the guest's back while its vCPUs stand still: what
+ * the hypervisor made of page tables in it is forgotten.  -LICHEN_EIO and what it says;
+ * then the guest has lost memory and cannot go on.  [control]
+ */
+lichen_status fw_memory_remap(struct fw_memory *memory, struct ld_error *error);
 
 /* Host address of [gpa, gpa + size), or NULL where it is not all in one piece.  [any] */
 void *fw_memory_at(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size);

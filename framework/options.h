@@ -9,6 +9,11 @@
 #include "profile.h"
 
 /*
+ * The options as far as the embedder's struct_size goes; what is beyond has its
+ * default, and there is no console.
+ */
+void fw_options_read(const struct lichen_vm_options *given, struct lichen_vm_options *options);
+/*
  * Splits the search paths and loads the profile.  The paths are to be cleared by
  * the caller in any case, after the profile was freed; failures as
  * fw_profile_load().

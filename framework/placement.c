@@ -7,7 +7,7 @@ static uint32_t fw_places_port(const struct lichen_instance *in, const struct fw
 	return bus == in->vm->ports;
 }
 
-/* Doorbells move with their window. */
+/* Doorbells move with their window.  Caller holds place_lock. */
 static void fw_bells_move(struct lichen_instance *in, uint32_t window, int attach)
 {
 	for (uint32_t i = 0; i < FW_CLAIMS_MAX; i++) {
@@ -16,10 +16,9 @@ static void fw_bells_move(struct lichen_instance *in, uint32_t window, int attac
 
 		if (!claim || claim->kind != FW_CLAIM_DOORBELL || claim->bell.window != window)
 			continue;
-		if (!attach)
-			fw_bell_detach(claim);
-		else if (fw_bell_attach(claim) < 0)
-			fw_host.log(
+		fw_bell_detach(claim);
+		if (attach && fw_bell_attach(claim) < 0)
+			fw_host.log_guest(
 				in, LICHEN_LOG_WARN,
 				"doorbell at window %u + 0x%llx: the hardware has no room at "
 				"the new place",
@@ -27,21 +26,64 @@ static void fw_bells_move(struct lichen_instance *in, uint32_t window, int attac
 	}
 }
 
+/*
+ * Takes place_lock for a change of a window; NULL, without the lock: another change
+ * is under way, which a class that is PARALLEL should have kept apart.
+ */
+static struct fw_place *fw_place_begin(struct lichen_instance *in, uint32_t window)
+{
+	struct fw_place *place = &in->places[window];
+
+	pthread_mutex_lock(&in->vm->place_lock);
+	if (!place->moving) {
+		place->moving = 1;
+		return place;
+	}
+	pthread_mutex_unlock(&in->vm->place_lock);
+	fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
+			  "window %u: placed by two threads at a time", window);
+	return NULL;
+}
+
+static void fw_place_end(struct lichen_instance *in, struct fw_place *place)
+{
+	place->moving = 0;
+	pthread_mutex_unlock(&in->vm->place_lock);
+}
+
+/*
+ * Waits for handlers of the target, so place_lock, which they may wait for, is
+ * let go of meanwhile.
+ */
+static void fw_place_remove(struct lichen_instance *in, struct fw_bus *bus,
+			    struct fw_target *target)
+{
+	pthread_mutex_unlock(&in->vm->place_lock);
+	(void)fw_bus_remove(bus, target);
+	pthread_mutex_lock(&in->vm->place_lock);
+}
+
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 {
 	struct fw_place *place;
+	struct fw_bus *bus;
 
 	if (window >= in->class->windows.count)
 		return -LICHEN_EINVAL;
-	place = &in->places[window];
-	if (!place->bus)
-		return -LICHEN_ENOENT;
-	fw_bells_move(in, window, 0);
-	(void)fw_bus_remove(place->bus, &place->target);
-	place->bus = NULL;
-	return 0;
+	place = fw_place_begin(in, window);
+	if (!place)
+		return -LICHEN_EBUSY;
+	bus = place->bus;
+	if (bus) {
+		fw_bells_move(in, window, 0);
+		place->bus = NULL;
+		fw_place_remove(in, bus, &place->targets[place->current]);
+	}
+	fw_place_end(in, place);
+	return bus ? 0 : -LICHEN_ENOENT;
 }
 
+/* Caller holds place_lock, under which no target changes. */
 static void fw_place_blame(struct lichen_instance *in, const struct lichen_window *window,
 			   const struct fw_bus *bus, uint64_t start,
 			   const struct fw_target *clash)
@@ -55,10 +97,66 @@ static void fw_place_blame(struct lichen_instance *in, const struct lichen_windo
 		      (unsigned long long)(clash->start + clash->window->size - 1));
 }
 
+/*
+ * The new place first and then the old one, so that a move that is refused changes
+ * nothing.  Only where the window is in its own way it goes before.
+ */
+static lichen_status fw_place_move(struct lichen_instance *in, struct fw_place *place,
+				   struct fw_bus *bus, const struct fw_target **clash)
+{
+	struct fw_target *old = place->bus ? &place->targets[place->current] : NULL;
+	struct fw_target *fresh = &place->targets[!place->current];
+	struct fw_bus *old_bus = place->bus;
+	lichen_status status = fw_bus_insert(bus, fresh, clash);
+
+	if (status == -LICHEN_EEXIST && *clash == old) {
+		fw_place_remove(in, old_bus, old);
+		status = fw_bus_insert(bus, fresh, clash);
+		if (status < 0 && fw_bus_insert(old_bus, old, NULL) < 0) {
+			place->bus = NULL;
+			fw_host.log_guest(in, LICHEN_LOG_ERROR,
+					  "window %s: it has lost its place",
+					  old->window->name);
+		}
+		old = NULL;
+	}
+	if (status < 0)
+		return status;
+	place->bus = bus;
+	place->current = !place->current;
+	if (old)
+		fw_place_remove(in, old_bus, old);
+	return 0;
+}
+
+static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *place,
+				  const struct lichen_window *declared, struct fw_bus *bus,
+				  uint64_t start)
+{
+	const struct fw_target *clash = NULL;
+	lichen_status status;
+
+	place->targets[!place->current] =
+		(struct fw_target){ .window = declared,
+				    .self = in->self,
+				    .lock = fw_is_parallel(in) ? NULL : &in->lock,
+				    .start = start,
+				    .owner = in };
+	status = fw_place_move(in, place, bus, &clash);
+	if (status == -LICHEN_EEXIST && clash)
+		fw_place_blame(in, declared, bus, start, clash);
+	else if (status == -LICHEN_ERANGE)
+		fw_host.error(in,
+			      "window %s: 0x%llx: %llu bytes from there pass the end of the %s",
+			      declared->name, (unsigned long long)start,
+			      (unsigned long long)declared->size,
+			      fw_places_port(in, bus) ? "ports, 0xffff" : "address space");
+	return status;
+}
+
 lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bus *bus,
 		       uint64_t start)
 {
-	const struct fw_target *clash = NULL;
 	const struct lichen_window *declared;
 	struct fw_place *place;
 	lichen_status status;
@@ -69,34 +167,20 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 		return -LICHEN_EINVAL;
 	}
 	declared = &FW_ITEMS(struct lichen_window, in->class->windows)[window];
-	place = &in->places[window];
 	if (!fw_places_port(in, bus) &&
 	    fw_memory_touches(&in->vm->memory, start, declared->size)) {
 		fw_host.error(in, "window %s: address 0x%llx: guest RAM is there",
 			      declared->name, (unsigned long long)start);
 		return -LICHEN_EEXIST;
 	}
-	if (place->bus)
-		(void)fw_unplace(in, window);
-	place->target = (struct fw_target){ .window = declared,
-					    .self = in->self,
-					    .lock = fw_is_parallel(in) ? NULL : &in->lock,
-					    .start = start,
-					    .owner = in };
-	status = fw_bus_insert(bus, &place->target, &clash);
-	if (status == -LICHEN_EEXIST && clash)
-		fw_place_blame(in, declared, bus, start, clash);
-	else if (status == -LICHEN_ERANGE)
-		fw_host.error(in,
-			      "window %s: 0x%llx: %llu bytes from there pass the end of the %s",
-			      declared->name, (unsigned long long)start,
-			      (unsigned long long)declared->size,
-			      fw_places_port(in, bus) ? "ports, 0xffff" : "address space");
-	if (status < 0)
-		return status;
-	place->bus = bus;
-	fw_bells_move(in, window, 1);
-	return 0;
+	place = fw_place_begin(in, window);
+	if (!place)
+		return -LICHEN_EBUSY;
+	status = fw_place_try(in, place, declared, bus, start);
+	if (status == 0)
+		fw_bells_move(in, window, 1);
+	fw_place_end(in, place);
+	return status;
 }
 
 lichen_status fw_bell_attach(struct fw_claim *claim)
@@ -107,7 +191,7 @@ lichen_status fw_bell_attach(struct fw_claim *claim)
 
 	if (!place->bus || claim->bell.attached)
 		return 0;
-	claim->bell.hv.address = place->target.start + claim->bell.offset;
+	claim->bell.hv.address = place->targets[place->current].start + claim->bell.offset;
 	claim->bell.hv.is_port = fw_places_port(in, place->bus);
 	status = in->vm->hv->doorbell(in->vm->hvm, &claim->bell.hv, 1);
 	claim->bell.attached = status == 0;

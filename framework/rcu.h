@@ -10,8 +10,6 @@
 #ifndef FW_RCU_H
 #define FW_RCU_H
 
-#include <urcu/urcu-memb.h>
-
 #if defined(__SANITIZE_THREAD__)
 #define FW_TSAN 1
 #elif defined(__has_feature)
@@ -19,6 +17,15 @@
 #define FW_TSAN 1
 #endif
 #endif
+
+/*
+ * Read sections inline: two calls into liburcu cost an exit more than what they do.
+ * Not where ThreadSanitizer would look into them: it does not know their barriers.
+ */
+#ifndef FW_TSAN
+#define _LGPL_SOURCE
+#endif
+#include <urcu/urcu-memb.h>
 
 #ifdef FW_TSAN
 #include <sanitizer/tsan_interface.h>

@@ -26,6 +26,7 @@ static lichen_status fw_reset_instances(struct lichen_vm *vm, uint32_t kind,
 
 		if (!in->class->reset)
 			continue;
+		fw_instance_begin(in);
 		fw_lock(in);
 		status = in->class->reset(in->self, kind);
 		fw_unlock(in);

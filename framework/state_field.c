@@ -35,8 +35,7 @@ uint32_t fw_path_enter(struct fw_field_path *path, const char *name)
 {
 	const uint32_t before = path->size;
 	const uint32_t room = (uint32_t)sizeof(path->text) - before;
-	const int more =
-		snprintf(path->text + before, room, "%s%s", before ? "." : "", name);
+	const int more = snprintf(path->text + before, room, "%s%s", before ? "." : "", name);
 
 	if (more > 0)
 		path->size += (uint32_t)more < room ? (uint32_t)more : room - 1;
@@ -46,8 +45,8 @@ uint32_t fw_path_enter(struct fw_field_path *path, const char *name)
 void fw_path_element(struct fw_field_path *path, uint64_t index)
 {
 	const uint32_t room = (uint32_t)sizeof(path->text) - path->size;
-	const int more = snprintf(path->text + path->size, room, "[%llu]",
-				  (unsigned long long)index);
+	const int more =
+		snprintf(path->text + path->size, room, "[%llu]", (unsigned long long)index);
 
 	if (more > 0)
 		path->size += (uint32_t)more < room ? (uint32_t)more : room - 1;

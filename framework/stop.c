@@ -14,10 +14,15 @@
 /* A guest that does not listen yet is asked again this often. */
 #define FW_PRESS_AGAIN_NS UINT64_C(200000000)
 
-/* Presses every power button there is; 1: some guest software may act on it. */
-static int fw_stop_press(struct lichen_vm *vm, lichen_status *status)
+/*
+ * Presses every power button there is.  0: there is none; else *heard says whether
+ * the guest has heard one of them.
+ */
+static int fw_stop_press(struct lichen_vm *vm, int *heard)
 {
 	int found = 0;
+
+	*heard = 0;
 
 	for (uint32_t i = 0; i < vm->instance_count; i++) {
 		struct lichen_instance *in = vm->instances[i];
@@ -29,7 +34,7 @@ static int fw_stop_press(struct lichen_vm *vm, lichen_status *status)
 			continue;
 		ops = provide->ops;
 		fw_lock(in);
-		*status = ops->press(in->self, 0);
+		*heard |= ops->press(in->self, 0) >= 0;
 		fw_unlock(in);
 		found = 1;
 	}
@@ -40,8 +45,8 @@ static int fw_stop_press(struct lichen_vm *vm, lichen_status *status)
 static void fw_stop_try(struct lichen_vm *vm)
 {
 	const uint64_t now = fw_now_ns();
-	lichen_status status = 0;
 	uint64_t next = vm->stop_deadline;
+	int heard;
 
 	if (vm->paused) { /* nobody is there to hear of the button */
 		fw_vm_end(vm, LICHEN_VM_STOPPED, NULL);
@@ -52,12 +57,12 @@ static void fw_stop_try(struct lichen_vm *vm)
 			  vm->stopping ? "the guest did not power itself off in time" : NULL);
 		return;
 	}
-	if (!fw_stop_press(vm, &status)) {
+	if (!fw_stop_press(vm, &heard)) {
 		fw_vm_end(vm, LICHEN_VM_STOPPED, NULL);
 		return;
 	}
 	vm->stopping = 1;
-	if (status < 0 && now + FW_PRESS_AGAIN_NS < next)
+	if (!heard && now + FW_PRESS_AGAIN_NS < next)
 		next = now + FW_PRESS_AGAIN_NS;
 	fw_timer_arm(&vm->stop_timer, next);
 }
@@ -83,6 +88,9 @@ static void fw_stop_run(struct fw_post *post)
 	struct lichen_vm *vm = stop->vm;
 	const uint64_t now = fw_now_ns();
 
+	/* It has ended meanwhile, or is taken apart without having run. */
+	if (atomic_load(&vm->end))
+		return;
 	vm->stop_timer.loop = &vm->loop;
 	vm->stop_timer.clock = LICHEN_CLOCK_HOST;
 	vm->stop_timer.due = fw_stop_due;

@@ -15,6 +15,8 @@
 
 #define FW_SECOND_NS UINT64_C(1000000000)
 
+enum { FW_DUE_MAX = 64 }; /* timers served before the loop looks at what else there is */
+
 static uint64_t fw_clock_read(int clock_id)
 {
 	struct timespec now;
@@ -46,6 +48,20 @@ uint64_t fw_clock_now(struct fw_loop *loop, uint32_t clock)
 	default:
 		return 0;
 	}
+}
+
+/*
+ * When it is `ns` by the guest's clock, by the host's: beyond its range is never, before
+ * its beginning at once.  A guest that was saved elsewhere may be older than this host,
+ * and guest_zero negative.
+ */
+static uint64_t fw_guest_deadline(const struct fw_loop *loop, uint64_t ns)
+{
+	const uint64_t zero = loop->guest_zero;
+
+	if (zero <= INT64_MAX)
+		return ns > UINT64_MAX - zero ? UINT64_MAX : ns + zero;
+	return ns > 0 - zero ? ns + zero : 0;
 }
 
 /* The soonest timer whose clock runs, or NULL.  Caller holds the loop's lock. */
@@ -117,11 +133,7 @@ void fw_timer_arm(struct fw_timer *timer, uint64_t deadline)
 	timer->deadline = deadline;
 	if (timer->clock == LICHEN_CLOCK_GUEST) {
 		timer->guest_deadline = deadline;
-		/* Beyond the host clock's range means never. */
-		if (deadline > UINT64_MAX - loop->guest_zero)
-			timer->deadline = UINT64_MAX;
-		else
-			timer->deadline = deadline + loop->guest_zero;
+		timer->deadline = fw_guest_deadline(loop, deadline);
 	}
 	fw_queue_add(queue, timer);
 	if (changed || fw_queue_first(loop, queue) == timer)
@@ -183,8 +195,16 @@ static void fw_queue_ready(struct fw_watch *watch, uint32_t events)
 	(void)events;
 	if (read(queue->descriptor, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		return;
-	while ((timer = fw_queue_due(loop, queue)))
+	/* One that re-arms itself in the past must not keep the loop from all else. */
+	for (uint32_t i = 0; i < FW_DUE_MAX; i++) {
+		timer = fw_queue_due(loop, queue);
+		if (!timer)
+			return;
 		timer->due(timer);
+	}
+	pthread_mutex_lock(&loop->lock);
+	fw_queue_set(loop, queue);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 void fw_clock_run(struct fw_loop *loop, int run)
@@ -205,9 +225,7 @@ void fw_clock_run(struct fw_loop *loop, int run)
 		}
 		for (timer = moved; timer; timer = next) {
 			next = timer->next;
-			timer->deadline = timer->guest_deadline > UINT64_MAX - loop->guest_zero
-						  ? UINT64_MAX
-						  : timer->guest_deadline + loop->guest_zero;
+			timer->deadline = fw_guest_deadline(loop, timer->guest_deadline);
 			fw_queue_add(&loop->monotonic, timer);
 		}
 		fw_queue_set(loop, &loop->monotonic);
@@ -216,6 +234,13 @@ void fw_clock_run(struct fw_loop *loop, int run)
 		loop->guest_runs = 0;
 		fw_queue_set(loop, &loop->monotonic);
 	}
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void fw_clock_set(struct fw_loop *loop, uint64_t ns)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->guest_frozen = ns;
 	pthread_mutex_unlock(&loop->lock);
 }
 

@@ -1,28 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /* vcpu.c: the exit path.  See vcpu.h. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpuid.h"
+#include "thread.h"
+#include "likely.h"
 #include "vm.h"
 
-static void fw_vcpu_io(struct lichen_vm *vm, const struct hv_exit *exit)
+/* size: 1, 2 or 4. */
+static inline void fw_vcpu_copy(void *to, const void *from, uint32_t size)
+{
+	if (fw_likely(size == 1))
+		memcpy(to, from, 1);
+	else if (size == 4)
+		memcpy(to, from, 4);
+	else
+		memcpy(to, from, 2);
+}
+
+/* One element of a port access. */
+static inline void fw_vcpu_port(struct lichen_vm *vm, const struct hv_exit *exit, uint8_t *data)
+{
+	uint64_t value = 0;
+
+	if (exit->io.write) {
+		fw_vcpu_copy(&value, data, exit->io.size);
+		fw_bus_write(vm->ports, exit->io.port, exit->io.size, value);
+	} else {
+		fw_bus_read(vm->ports, exit->io.port, exit->io.size, &value);
+		fw_vcpu_copy(data, &value, exit->io.size);
+	}
+}
+
+/* A string instruction's. */
+__attribute__((noinline)) static void fw_vcpu_ports(struct lichen_vm *vm,
+						    const struct hv_exit *exit)
 {
 	uint8_t *data = exit->io.data;
 
-	for (uint32_t i = 0; i < exit->io.count; i++, data += exit->io.size) {
-		uint64_t value = 0;
+	for (uint32_t i = 0; i < exit->io.count; i++, data += exit->io.size)
+		fw_vcpu_port(vm, exit, data);
+}
 
-		if (exit->io.write) {
-			memcpy(&value, data, exit->io.size);
-			fw_bus_write(vm->ports, exit->io.port, exit->io.size, value);
-		} else {
-			fw_bus_read(vm->ports, exit->io.port, exit->io.size, &value);
-			memcpy(data, &value, exit->io.size);
-		}
-	}
+static inline void fw_vcpu_io(struct lichen_vm *vm, const struct hv_exit *exit)
+{
+	if (fw_likely(exit->io.count == 1))
+		fw_vcpu_port(vm, exit, exit->io.data);
+	else
+		fw_vcpu_ports(vm, exit);
 }
 
 static void fw_vcpu_mmio(struct lichen_vm *vm, const struct hv_exit *exit)
@@ -68,7 +95,7 @@ static void fw_vcpu_failure(struct fw_vcpu *vcpu, uint32_t status, const char *w
 	fw_vcpu_crash(vcpu, status, text);
 }
 
-static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
+__attribute__((noinline)) static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
 {
 	switch (exit->kind) {
 	case HV_EXIT_IO:
@@ -165,30 +192,27 @@ static void fw_vcpu_settle(struct fw_vcpu *vcpu)
 		 exit.kind == HV_EXIT_MSR);
 }
 
-static void *fw_vcpu_run(void *argument)
+__attribute__((hot)) static void *fw_vcpu_run(void *argument)
 {
 	struct fw_vcpu *vcpu = argument;
 	struct lichen_vm *vm = vcpu->vm;
 	struct hv_exit exit;
-	sigset_t all;
 
-	/* Signals are the embedder's, for its own threads; a backend's EPIPE is an error only.
-	 */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	fw_bus_thread_enter();
 	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
 		fw_vm_end(vm, LICHEN_VM_FAILED, "a vCPU cannot be bound to its thread");
 	fw_gate_pass(vm);
-	while (!fw_vm_ended(vm)) {
-		if (atomic_load_explicit(&vm->gate.closed, memory_order_acquire)) {
+	while (fw_likely(!fw_vm_ended(vm))) {
+		if (fw_unlikely(atomic_load_explicit(&vm->gate.closed, memory_order_acquire))) {
 			fw_vcpu_settle(vcpu);
 			fw_gate_leave(&vm->gate);
 			fw_gate_pass(vm);
-		} else if (vm->hv->vcpu_run(vcpu->hv, &exit) == 0) {
-			fw_vcpu_exit(vcpu, &exit);
-		} else {
+		} else if (fw_unlikely(vm->hv->vcpu_run(vcpu->hv, &exit) < 0)) {
 			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+		} else if (fw_likely(exit.kind == HV_EXIT_IO)) {
+			fw_vcpu_io(vm, &exit);
+		} else {
+			fw_vcpu_exit(vcpu, &exit);
 		}
 	}
 	fw_gate_leave(&vm->gate);
@@ -208,6 +232,17 @@ void fw_vcpus_park(struct lichen_vm *vm)
 	while (gate->running)
 		pthread_cond_wait(&gate->changed, &gate->lock);
 	pthread_mutex_unlock(&gate->lock);
+}
+
+int fw_vcpus_run(struct lichen_vm *vm)
+{
+	int run;
+
+	pthread_mutex_lock(&vm->gate.lock);
+	run = vm->gate.running != 0 ||
+	      (vm->vcpu_count && vm->vcpus[0].started && !atomic_load(&vm->gate.closed));
+	pthread_mutex_unlock(&vm->gate.lock);
+	return run;
 }
 
 void fw_vcpus_unpark(struct lichen_vm *vm)
@@ -260,16 +295,16 @@ lichen_status fw_vcpus_start(struct lichen_vm *vm)
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct fw_vcpu *vcpu = &vm->vcpus[i];
 		char name[16];
-		const int error = pthread_create(&vcpu->thread, NULL, fw_vcpu_run, vcpu);
+		lichen_status status;
 
-		if (error) {
+		snprintf(name, sizeof(name), "vcpu%u", i);
+		status = fw_thread_start(&vcpu->thread, name, fw_vcpu_run, vcpu);
+		if (status < 0) {
 			fw_vm_end(vm, LICHEN_VM_FAILED, "no thread for a vCPU");
 			fw_vcpus_stop(vm);
-			return -error;
+			return status;
 		}
 		vcpu->started = 1;
-		snprintf(name, sizeof(name), "vcpu%u", i);
-		pthread_setname_np(vcpu->thread, name);
 	}
 	return 0;
 }

@@ -44,6 +44,8 @@ lichen_status fw_vcpus_start(struct lichen_vm *vm);
 void fw_vcpus_park(struct lichen_vm *vm);
 /* [control] */
 void fw_vcpus_unpark(struct lichen_vm *vm);
+/* 1: they may be in the guest, and are not to be touched.  [control] */
+int fw_vcpus_run(struct lichen_vm *vm);
 /* After vm->end was set: kicks them out of the guest and joins.  [control] */
 void fw_vcpus_stop(struct lichen_vm *vm);
 void fw_vcpus_destroy(struct lichen_vm *vm);

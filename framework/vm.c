@@ -5,14 +5,16 @@
  *	profile -> hypervisor VM -> instances created -> memory -> realized -> vCPUs
  *	-> published -> loaded -> run
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "options.h"
 #include "cpuid.h"
+#include "inspect.h"
+#include "options.h"
 #include "status.h"
 #include "vm.h"
 
@@ -104,6 +106,7 @@ static lichen_status fw_vm_realize_memory(struct lichen_vm *vm, struct fw_diags 
 
 	if (status < 0)
 		return status;
+	fw_instance_begin(in);
 	fw_lock(in);
 	status = ops->allocate(in->self, 0, vm->profile->memory_size, runs, FW_RUNS_MAX, &used);
 	fw_unlock(in);
@@ -138,6 +141,7 @@ lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
 
 		if (!in->class->publish)
 			continue;
+		fw_instance_begin(in);
 		fw_lock(in);
 		status = in->class->publish(in->self);
 		fw_unlock(in);
@@ -146,6 +150,7 @@ lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
 			return status;
 		}
 	}
+	fw_instance_begin(boot);
 	fw_lock(boot);
 	status = ops->load(boot->self, 0);
 	fw_unlock(boot);
@@ -176,16 +181,50 @@ static lichen_status fw_vm_assemble(struct lichen_vm *vm, int device, struct fw_
 	status = fw_vcpus_create(vm, &error);
 	if (status < 0) {
 		fw_vm_blame(diags, vm->profile->cpus_mark, &error);
-		return status;
+		return -LICHEN_EIO; /* how many there may be, vm_create() has judged */
 	}
 	return fw_vm_load(vm, diags);
 }
 
-/* ENOMEM and EIO are the host's; all else is what the profile asked for. */
+/* What the host has run out of is not the profile's fault; all else is what that asked for. */
 static int fw_vm_status(lichen_status status)
 {
-	return status == -LICHEN_ENOMEM || status == -LICHEN_EIO ? LICHEN_VM_FAILED
-								 : LICHEN_VM_BAD_INPUT;
+	switch (-status) {
+	case LICHEN_ENOMEM:
+	case LICHEN_EIO:
+	case LICHEN_EAGAIN: /* threads */
+	case EMFILE:
+	case ENFILE:
+		return LICHEN_VM_FAILED;
+	default:
+		return LICHEN_VM_BAD_INPUT;
+	}
+}
+
+/*
+ * Instances write to pipes and sockets whose readers may be gone: to them that is
+ * an error, and the embedder need not know.  Around all that calls them; at its
+ * end, a SIGPIPE of theirs is taken before the mask is put back.
+ */
+static void fw_pipe_block(sigset_t *before)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, before);
+}
+
+static void fw_pipe_restore(const sigset_t *before)
+{
+	static const struct timespec at_once = { 0, 0 };
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	if (!sigismember(before, SIGPIPE))
+		(void)sigtimedwait(&pipe, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm **vm)
@@ -193,37 +232,69 @@ int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm *
 	return fw_vm_create(options, &hv_kvm, vm);
 }
 
-int fw_vm_create(const struct lichen_vm_options *options, const struct hv_ops *hv,
-		 struct lichen_vm **created)
+static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
+				   const struct hv_ops *hv)
 {
 	struct lichen_vm *vm = calloc(1, sizeof(*vm));
-	struct fw_diags diags = { 0 };
-	lichen_status status;
+	struct fw_log log;
 
-	if (!vm)
-		return LICHEN_VM_FAILED;
+	if (!vm) {
+		fw_log_init(&log, options->log_level, options->log, options->context);
+		fw_log_plain(&log, "out of memory");
+		return NULL;
+	}
 	vm->console_in = vm->console_out = -1;
 	vm->hv = hv;
+	pthread_mutex_init(&vm->place_lock, NULL);
 	fw_gate_init(&vm->gate);
 	fw_log_init(&vm->log, options->log_level, options->log, options->context);
-	status =
+	return vm;
+}
+
+static lichen_status fw_vm_make(struct lichen_vm *vm, const struct lichen_vm_options *options)
+{
+	struct fw_diags diags = { 0 };
+	lichen_status status =
 		fw_options_profile(options, &vm->plugins, &vm->fragments, &vm->profile, &diags);
+
 	if (status == 0) {
+		fw_profile_tell(vm->profile, &vm->log);
 		vm->console_in = options->console_in;
 		vm->console_out = options->console_out;
 		status = fw_vm_assemble(vm, options->hypervisor > 0 ? options->hypervisor : -1,
 					&diags);
 	}
+	if (status < 0) {
+		if (diags.count == 0 && diags.lost == 0)
+			fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options->profile,
+				fw_status_text(status));
+		fw_diags_tell(&diags, &vm->log);
+		if (diags.lost) /* a fault that was not told for want of memory */
+			status = -LICHEN_ENOMEM;
+	}
+	fw_diags_clear(&diags);
+	return status;
+}
+
+int fw_vm_create(const struct lichen_vm_options *given, const struct hv_ops *hv,
+		 struct lichen_vm **created)
+{
+	struct lichen_vm_options options;
+	struct lichen_vm *vm;
+	lichen_status status;
+	sigset_t before;
+
+	fw_options_read(given, &options);
+	vm = fw_vm_new(&options, hv);
+	if (!vm)
+		return LICHEN_VM_FAILED;
+	fw_pipe_block(&before);
+	status = fw_vm_make(vm, &options);
+	fw_pipe_restore(&before);
 	if (status == 0) {
 		*created = vm;
-		fw_diags_clear(&diags);
 		return 0;
 	}
-	if (diags.count == 0)
-		fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options->profile,
-			fw_status_text(status));
-	fw_diags_tell(&diags, &vm->log);
-	fw_diags_clear(&diags);
 	/* On failure the descriptors stay the embedder's. */
 	vm->console_in = vm->console_out = -1;
 	lichen_vm_destroy(vm);
@@ -249,38 +320,14 @@ void fw_vm_pause_instances(struct lichen_vm *vm)
 	for (uint32_t i = vm->instance_count; i-- > 0;) {
 		struct lichen_instance *in = vm->instances[i];
 
+		if (atomic_load(&in->state) != FW_RUNNING)
+			continue; /* by a policy, or a restart that failed */
 		fw_lock(in);
 		if (in->class->pause)
 			(void)in->class->pause(in->self);
 		atomic_store(&in->state, FW_PAUSED);
 		fw_unlock(in);
 	}
-}
-
-/*
- * Instances write to pipes and sockets whose readers may be gone: to them that is
- * an error, and the embedder need not know.  At the end, a SIGPIPE of theirs is
- * taken before the mask is put back.
- */
-static void fw_pipe_block(sigset_t *before)
-{
-	sigset_t pipe;
-
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, before);
-}
-
-static void fw_pipe_restore(const sigset_t *before)
-{
-	static const struct timespec at_once = { 0, 0 };
-	sigset_t pipe;
-
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	if (!sigismember(before, SIGPIPE))
-		(void)sigtimedwait(&pipe, NULL, &at_once);
-	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 int lichen_vm_run(struct lichen_vm *vm)
@@ -306,13 +353,18 @@ int lichen_vm_run(struct lichen_vm *vm)
 /* Whatever was opened, in the opposite order. */
 void lichen_vm_destroy(struct lichen_vm *vm)
 {
+	sigset_t before;
+
 	if (!vm)
 		return;
+	fw_pipe_block(&before);
+	/* A stop that is still to be served finds that it is too late. */
+	(void)atomic_fetch_or(&vm->end, FW_ENDED);
 	if (vm->opened & FW_VM_LOOP)
 		fw_loop_drain(&vm->loop);
 	fw_stop_clear(vm);
-	for (uint32_t i = vm->instance_count; i-- > 0;)
-		fw_instance_destroy(vm->instances[i]);
+	while (vm->instance_count > 0)
+		fw_instance_destroy(vm->instances[--vm->instance_count]);
 	free(vm->instances);
 	if (vm->hvm) {
 		fw_vcpus_destroy(vm);
@@ -335,5 +387,7 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	ld_path_clear(&vm->plugins);
 	ld_path_clear(&vm->fragments);
 	fw_gate_clear(&vm->gate);
+	pthread_mutex_destroy(&vm->place_lock);
 	free(vm);
+	fw_pipe_restore(&before);
 }

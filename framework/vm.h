@@ -49,8 +49,10 @@ struct lichen_vm {
 	int console_in, console_out;
 	const struct lichen_instance *console_owner;
 	struct fw_outside_watch *outside;
-	_Atomic uint32_t stops; /* requests so far */
-	uint32_t stopping;	/* the button was pressed */
+	_Atomic uint64_t serials;   /* of handles, so far */
+	pthread_mutex_t place_lock; /* guards where windows and doorbells lie */
+	_Atomic uint32_t stops;	    /* requests so far */
+	uint32_t stopping;	    /* the button was pressed */
 	struct fw_timer stop_timer;
 	uint64_t stop_deadline; /* host clock */
 	uint32_t opened;	/* FW_VM_...: for taking apart what was put together */

@@ -172,9 +172,16 @@ static lichen_status ld_link(struct ld_plugin *plugin, struct ld_error *error)
 	}
 	self[n] = '\0';
 	snprintf(path, sizeof(path), "/proc/%s/fd/%d", self, plugin->file);
+	errno = 0;
 	plugin->opened = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (plugin->opened)
 		return 0;
+	/* The dynamic linker has many sentences for it, and dlerror() needs memory too. */
+	if (errno == ENOMEM) {
+		(void)dlerror();
+		ld_error_set(error, "%s: does not open: out of memory", subject);
+		return -LICHEN_ENOMEM;
+	}
 	why = dlerror();
 	if (!why)
 		why = "the dynamic linker does not say why";

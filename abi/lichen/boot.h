@@ -34,7 +34,7 @@ struct lichen_segment {
 	uint8_t type;
 	uint8_t s;
 	uint8_t dpl;
-	uint8_t present;
+	uint8_t present; /* 0: not usable, as with a null selector */
 	uint8_t avl;
 	uint8_t l;
 	uint8_t db;

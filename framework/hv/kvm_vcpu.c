@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "kvm.h"
+#include "likely.h"
 
 enum {
 	KVM_KICK_SIGNAL = SIGURG,
@@ -203,21 +204,28 @@ static void kvm_exit_system(const struct kvm_run *run, struct hv_exit *exit)
 			    (const __u64[]){ run->system_event.type });
 }
 
+static inline void kvm_exit_io(struct hv_vcpu *vcpu, struct hv_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	exit->kind = HV_EXIT_IO;
+	exit->io.port = run->io.port;
+	exit->io.size = run->io.size;
+	exit->io.write = run->io.direction == KVM_EXIT_IO_OUT;
+	exit->io.count = run->io.count;
+	exit->io.data = (uint8_t *)run + run->io.data_offset;
+	vcpu->open = 1;
+}
+
 /* What KVM_RUN returned with, where it returned 0. */
-static void kvm_exit_decode(struct hv_vcpu *vcpu, struct hv_exit *exit)
+__attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu, struct hv_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
 
 	vcpu->open = 0;
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
-		exit->kind = HV_EXIT_IO;
-		exit->io.port = run->io.port;
-		exit->io.size = run->io.size;
-		exit->io.write = run->io.direction == KVM_EXIT_IO_OUT;
-		exit->io.count = run->io.count;
-		exit->io.data = (uint8_t *)run + run->io.data_offset;
-		vcpu->open = 1;
+		kvm_exit_io(vcpu, exit);
 		return;
 	case KVM_EXIT_MMIO:
 		exit->kind = HV_EXIT_MMIO;
@@ -264,21 +272,29 @@ static void kvm_exit_decode(struct hv_vcpu *vcpu, struct hv_exit *exit)
 	}
 }
 
-lichen_status kvm_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit)
+/* KVM_RUN failed: exit_reason is that of an earlier exit, and errno alone counts. */
+__attribute__((noinline)) static lichen_status kvm_not_run(struct hv_vcpu *vcpu,
+							   struct hv_exit *exit)
 {
-	if (!vcpu->stash && ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-		/* exit_reason is that of an earlier exit: errno alone counts. */
-		if (errno != EINTR && errno != EAGAIN)
-			return -LICHEN_EIO;
-		/* EAGAIN: an application processor has got its startup message. */
-		if (errno == EINTR)
-			kvm_kick_take(vcpu);
-		vcpu->open = 0;
-		exit->kind = HV_EXIT_KICK;
-		return 0;
-	}
+	if (errno != EINTR && errno != EAGAIN)
+		return -LICHEN_EIO;
+	/* EAGAIN: an application processor has got its startup message. */
+	if (errno == EINTR)
+		kvm_kick_take(vcpu);
+	vcpu->open = 0;
+	exit->kind = HV_EXIT_KICK;
+	return 0;
+}
+
+__attribute__((hot)) lichen_status kvm_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit)
+{
+	if (fw_likely(!vcpu->stash) && fw_unlikely(ioctl(vcpu->fd, KVM_RUN, 0) < 0))
+		return kvm_not_run(vcpu, exit);
 	vcpu->stash = 0;
-	kvm_exit_decode(vcpu, exit);
+	if (fw_likely(vcpu->run->exit_reason == KVM_EXIT_IO))
+		kvm_exit_io(vcpu, exit);
+	else
+		kvm_exit_decode(vcpu, exit);
 	return 0;
 }
 

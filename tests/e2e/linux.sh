@@ -45,6 +45,7 @@ for cpus in 1 2 4; do
 	boot "cpus$cpus" $cpus info
 done
 boot wrong-paging 1 info --set paging="$([ "$paging" = nested ] && echo shadow || echo nested)"
+boot crash 1 crash
 button
 B
 chmod +x "$work/boots"
@@ -73,7 +74,7 @@ apic_ids() {
 }
 
 # Nothing of level warning and up but what linux-warnings.txt allows: the emulated CPU's
-# microcode and clock, and that there is no PCI bus, which is true.
+# microcode and clock, a busy host, and that there is no PCI bus, which is true.
 no_warning() {
 	part "$1" | sed -n '/^lichen-guest: warnings begin/,/^lichen-guest: warnings end/p' |
 		grep -v '^lichen-guest' | grep -v -f "$here/linux-warnings.txt" >"$work/warnings"
@@ -104,6 +105,8 @@ different_text() {
 }
 
 check "the bench ran ($paging paging)" [ $bench = 0 ]
+check "pvpanic: Linux's own driver tells of a panic, which gives status 6" \
+	has crash "^=== crash status 6"
 for cpus in 1 2 4; do
 	check "$cpus CPUs: power-off gives status 0" has cpus$cpus "^=== cpus$cpus status 0"
 	check "$cpus CPUs: init is reached and sees $cpus" has cpus$cpus "^lichen-guest: nproc $cpus\$"

@@ -105,6 +105,44 @@ TEST(a_hang_up_is_told_even_when_nothing_is_asked)
 	close(ends[0]);
 }
 
+static void watch_counts(struct fw_watch *watch, uint32_t events)
+{
+	(void)watch;
+	seen[0] = events;
+	runs++;
+}
+
+static void timer_ends(struct fw_timer *timer)
+{
+	if (fw_timer_fired(timer))
+		atomic_store(&end, 1);
+}
+
+TEST(a_hang_up_does_not_spin_the_loop_of_one_who_asks_for_nothing)
+{
+	struct fw_watch watch = { .ready = watch_counts };
+	struct fw_timer last = { .loop = &loop, .clock = LICHEN_CLOCK_HOST, .due = timer_ends };
+	int ends[2];
+
+	CHECK_EQ(0, pipe(ends));
+	CHECK_EQ(1, write(ends[1], "x", 1));
+	close(ends[1]);
+	CHECK_EQ(0, fw_loop_open(&loop));
+	CHECK_EQ(0, fw_watch_start(&loop, &watch, ends[0], 0));
+	fw_timer_arm(&last, fw_now_ns() + 20 * MS);
+	fw_loop_run(&loop, &end);
+	CHECK_EQ(1, runs);
+	CHECK_EQ(LICHEN_WATCH_HANGUP, seen[0]);
+	atomic_store(&end, 0);
+	fw_watch_update(&watch, LICHEN_WATCH_READ); /* and what was sent before it can be had */
+	fw_timer_arm(&last, fw_now_ns() + 5 * MS);
+	fw_loop_run(&loop, &end);
+	CHECK_EQ(LICHEN_WATCH_HANGUP | LICHEN_WATCH_READ, seen[0]);
+	fw_watch_stop(&watch);
+	fw_loop_close(&loop);
+	close(ends[0]);
+}
+
 TEST(a_plain_file_cannot_be_watched)
 {
 	struct fw_watch watch = { .ready = watch_reads };

@@ -13,6 +13,17 @@
 
 #include "loop.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WORLD_SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WORLD_SANITIZED 1
+#endif
+#ifndef WORLD_SANITIZED
+#define WORLD_SANITIZED 0
+#endif
+
 /* libuv keeps a pipe for signals from its first loop on: let it, before leaks are counted. */
 __attribute__((constructor)) static void world_first_loop(void)
 {
@@ -91,8 +102,8 @@ static void world_tell(struct world *world, const char *line)
 	end = strchr(id, ']');
 	if (!end || end[1] != ' ')
 		return;
-	n = snprintf(world->story + world->said, sizeof(world->story) - world->said, "%s%.*s:%s",
-		     world->said ? " " : "", (int)(end - id), id, end + 2);
+	n = snprintf(world->story + world->said, sizeof(world->story) - world->said,
+		     "%s%.*s:%s", world->said ? " " : "", (int)(end - id), id, end + 2);
 	if (n > 0 && world->said + (uint32_t)n < sizeof(world->story))
 		world->said += (uint32_t)n;
 }
@@ -127,6 +138,11 @@ uint32_t world_heard(struct world *world, const char *text)
 
 int world_create_console(struct world *world, int in, int out)
 {
+	return world_create_on(world, &hv_fake, in, out);
+}
+
+int world_create_on(struct world *world, const struct hv_ops *hv, int in, int out)
+{
 	const char *build = getenv("LICHEN_BUILD");
 	char profile[128], plugins[512];
 	struct lichen_vm_options options = { .struct_size = sizeof(options),
@@ -141,7 +157,7 @@ int world_create_console(struct world *world, int in, int out)
 	world_path(world, "world.yaml", profile);
 	(void)snprintf(plugins, sizeof(plugins), "%s/tests/framework-plugins:%s/plugins",
 		       build ? build : WORLD_BUILD, build ? build : WORLD_BUILD);
-	status = fw_vm_create(&options, &hv_fake, &world->vm);
+	status = fw_vm_create(&options, hv, &world->vm);
 	if (status == 0)
 		world->hvm = world->vm->hvm;
 	return status;
@@ -157,6 +173,19 @@ void world_start(struct world *world, const char *profile)
 	world_begin(world, profile);
 	if (world_create(world) != 0)
 		world_fail("VM", world->log);
+}
+
+uint32_t world_maps(void)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	uint32_t maps = 0;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file))
+		maps += !WORLD_SANITIZED || strchr(line, '/') != NULL;
+	if (file)
+		fclose(file);
+	return maps;
 }
 
 static void *world_stop_run(void *argument)

@@ -34,11 +34,15 @@ void world_end(struct world *world); /* destroys the VM and the folder */
 int world_create(struct world *world);
 /* The same with console descriptors. */
 int world_create_console(struct world *world, int in, int out);
+/* The same on another hypervisor, -1: no console. */
+int world_create_on(struct world *world, const struct hv_ops *hv, int in, int out);
 /* world_begin() and world_create(), which has to succeed. */
 void world_start(struct world *world, const char *profile);
 
 /* How often `text` is in the log. */
 uint32_t world_heard(struct world *world, const char *text);
+/* Mappings of the process; under a sanitizer, which maps what it likes, those of files. */
+uint32_t world_maps(void);
 /* lichen_vm_stop() from another thread, `ms` from now; until world_end(). */
 struct world_stop {
 	pthread_t thread;

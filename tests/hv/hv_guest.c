@@ -8,6 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef HV_FAKE
+const struct hv_ops *const hv = &hv_fake;
+#else
+const struct hv_ops *const hv = &hv_kvm;
+#endif
+
 enum {
 	GUEST_PML4 = 0x1000,
 	GUEST_PDPT = 0x2000,
@@ -41,11 +47,11 @@ static void guest_cpus(struct guest *guest)
 	static struct hv_cpuid leaves[HV_CPUID_MAX];
 	uint32_t count = HV_CPUID_MAX;
 
-	if (hv_kvm.cpuid(guest->vm, leaves, &count) < 0)
+	if (hv->cpuid(guest->vm, leaves, &count) < 0)
 		guest_fail("cpuid", "refused");
 	for (uint32_t i = 0; i < guest->cpus; i++)
-		if (hv_kvm.vcpu_create(guest->vm, i, i, leaves, count, &guest->cpu[i],
-				       &guest->error) < 0)
+		if (hv->vcpu_create(guest->vm, i, i, leaves, count, &guest->cpu[i],
+				    &guest->error) < 0)
 			guest_fail("vCPU", guest->error.text);
 }
 
@@ -57,7 +63,7 @@ void guest_create(struct guest *guest, uint32_t cpus, uint32_t flags)
 
 	memset(guest, 0, sizeof(*guest));
 	guest->cpus = cpus;
-	if (hv_kvm.vm_create(-1, cpus ? cpus : 1, &guest->vm, &guest->error) < 0) {
+	if (hv->vm_create(-1, cpus ? cpus : 1, &guest->vm, &guest->error) < 0) {
 		if (require && strcmp(require, "1") == 0)
 			guest_fail("VM", guest->error.text);
 		printf("# skip: %s\n", guest->error.text);
@@ -69,11 +75,11 @@ void guest_create(struct guest *guest, uint32_t cpus, uint32_t flags)
 	if (guest->memory == MAP_FAILED)
 		guest_fail("memory", "no room");
 	slot.host = guest->memory;
-	if (hv_kvm.map(guest->vm, &slot, &guest->error) < 0)
+	if (hv->map(guest->vm, &slot, &guest->error) < 0)
 		guest_fail("map", guest->error.text);
-	if (flags & GUEST_IRQCHIP && hv_kvm.irqchip_create(guest->vm, &pins) < 0)
+	if (flags & GUEST_IRQCHIP && hv->irqchip_create(guest->vm, &pins) < 0)
 		guest_fail("irqchip", "refused");
-	if (flags & GUEST_PIT && hv_kvm.pit_create(guest->vm) < 0)
+	if (flags & GUEST_PIT && hv->pit_create(guest->vm) < 0)
 		guest_fail("PIT", "refused");
 	guest_tables(guest);
 	guest_cpus(guest);
@@ -82,9 +88,13 @@ void guest_create(struct guest *guest, uint32_t cpus, uint32_t flags)
 void guest_destroy(struct guest *guest)
 {
 	for (uint32_t i = 0; i < guest->cpus; i++)
-		hv_kvm.vcpu_destroy(guest->cpu[i]);
-	hv_kvm.vm_destroy(guest->vm);
+		hv->vcpu_destroy(guest->cpu[i]);
+	hv->vm_destroy(guest->vm);
 	munmap(guest->memory, GUEST_MEMORY);
+#ifdef HV_FAKE
+	if (fake_alive() || fake_misuses())
+		guest_fail("fake", "something of it is left, or was used against its rules");
+#endif
 }
 
 void guest_cpu(struct lichen_cpu *cpu)
@@ -127,7 +137,8 @@ void guest_cpu(struct lichen_cpu *cpu)
 	};
 }
 
-void guest_load(struct guest *guest, const uint8_t *code, const uint8_t *end)
+void guest_load(struct guest *guest, const uint8_t *code, const uint8_t *end,
+		const struct fake_step *script, uint32_t steps)
 {
 	const uint64_t descriptors[] = { 0, UINT64_C(0x00af9b000000ffff),
 					 UINT64_C(0x00cf93000000ffff), 0 };
@@ -137,13 +148,18 @@ void guest_load(struct guest *guest, const uint8_t *code, const uint8_t *end)
 	memcpy(guest->memory + 0x500, descriptors, sizeof(descriptors));
 	guest_cpu(&cpu);
 	cpu.idt_limit = guest->memory[GUEST_IDT + 0xfff] ? 0xfff : 0;
-	if (hv_kvm.vcpu_set(guest->cpu[0], &cpu) < 0)
+	if (hv->vcpu_set(guest->cpu[0], &cpu) < 0)
 		guest_fail("registers", "refused");
+#ifdef HV_FAKE
+	fake_script(guest->vm, 0, script, steps);
+#else
+	(void)script, (void)steps;
+#endif
 }
 
 void guest_attach(struct guest *guest)
 {
-	if (!guest->attached && hv_kvm.vcpu_attach(guest->cpu[0]) < 0)
+	if (!guest->attached && hv->vcpu_attach(guest->cpu[0]) < 0)
 		guest_fail("attach", "refused");
 	guest->attached = 1;
 }
@@ -164,7 +180,7 @@ void guest_run(struct guest *guest, struct hv_exit *exit)
 {
 	do {
 		memset(exit, 0, sizeof(*exit));
-		if (hv_kvm.vcpu_run(guest->cpu[0], exit) < 0)
+		if (hv->vcpu_run(guest->cpu[0], exit) < 0)
 			guest_fail("run", "the hypervisor failed");
 	} while (exit->kind == HV_EXIT_KICK);
 }

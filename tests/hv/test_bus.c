@@ -338,6 +338,28 @@ TEST(the_end_of_a_64_bit_space_neither_wraps_nor_hits_address_0)
 	bus_done(bus);
 }
 
+TEST(the_window_found_last_is_not_found_where_it_no_longer_is)
+{
+	struct fw_bus *bus = bus_new(0x10000);
+	struct device device, other;
+
+	device_place(bus, &device, 0, 8, 0);
+	CHECK_EQ(0, bus_read(bus, 0, 1));
+	CHECK_EQ(0xffff, bus_read(bus, 8, 2)); /* past its end, by itself */
+	CHECK_EQ(0, fw_bus_remove(bus, &device.target));
+	CHECK_EQ(0xff, bus_read(bus, 0, 1));
+	device_place(bus, &other, 0x40, 8, 0);
+	CHECK_EQ(0xff, bus_read(bus, 0, 1));
+	CHECK_EQ(2, bus_read(bus, 0x42, 1));
+	device_place(bus, &device, 0, 8, 0);
+	CHECK_EQ(1, bus_read(bus, 1, 1));
+	CHECK_EQ(1, other.calls);
+	CHECK_EQ(0, fw_bus_remove(bus, &device.target));
+	CHECK_EQ(0, fw_bus_remove(bus, &other.target));
+	CHECK_EQ(0xff, bus_read(bus, 0x42, 1));
+	bus_done(bus);
+}
+
 TEST(a_thousand_windows_are_each_found)
 {
 	enum { COUNT = 1000 };

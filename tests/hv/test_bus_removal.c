@@ -14,7 +14,7 @@ enum { READERS = 4, CYCLES = 2000, PORT = 0x500, SIZE = 8 };
 struct device {
 	struct lichen_window window;
 	struct fw_target target;
-	pthread_mutex_t lock;
+	struct fw_mutex lock;
 	struct fw_bus *bus;
 	_Atomic uint32_t started; /* a thread is about to read */
 	_Atomic uint32_t inside;
@@ -49,7 +49,6 @@ static const struct lichen_io_ops device_ops = {
 static void device_init(struct device *device, struct fw_bus *bus, uint64_t start, int serial)
 {
 	memset(device, 0, sizeof(*device));
-	pthread_mutex_init(&device->lock, NULL);
 	device->bus = bus;
 	device->window = (struct lichen_window){ LICHEN_STRUCT(struct lichen_window),
 						 .size = SIZE, .ops = &device_ops };
@@ -113,11 +112,11 @@ static void cycles(int serial, int lock_held)
 		while (i % 16 == 0 && atomic_load(&victim->served) == 0)
 			;
 		if (lock_held)
-			pthread_mutex_lock(&victim->lock);
+			fw_mutex_lock(&victim->lock);
 		CHECK_EQ(0, fw_bus_remove(bus, &victim->target));
 		atomic_store(&victim->removed, 1);
 		if (lock_held)
-			pthread_mutex_unlock(&victim->lock);
+			fw_mutex_unlock(&victim->lock);
 		CHECK_EQ(0, atomic_load(&victim->inside));
 		CHECK_EQ(0, atomic_load(&victim->offences));
 		served += atomic_load(&victim->served);
@@ -183,8 +182,8 @@ TEST(a_handler_may_remove_its_own_window_and_is_not_called_again)
 	CHECK_EQ(1, fw_bus_read(bus, PORT, 4, &value));
 	CHECK_EQ(0xffffff11, value); /* one byte was served, then it was gone */
 	CHECK_EQ(1, device.unlocked);
-	CHECK_EQ(0, pthread_mutex_trylock(&device.lock));
-	pthread_mutex_unlock(&device.lock);
+	CHECK_EQ(1, fw_mutex_try(&device.lock));
+	fw_mutex_unlock(&device.lock);
 	CHECK_EQ(0, fw_bus_read(bus, PORT, 1, &value));
 	fw_bus_thread_leave();
 	fw_bus_destroy(bus);
@@ -261,14 +260,14 @@ TEST(one_in_line_for_the_lock_of_a_removed_window_finds_nothing_there)
 
 	device_init(&device, bus, PORT, 1);
 	CHECK_EQ(0, fw_bus_insert(bus, &device.target, NULL));
-	pthread_mutex_lock(&device.lock);
+	fw_mutex_lock(&device.lock);
 	CHECK_EQ(0, pthread_create(&thread, NULL, waiter_run, &device));
 	while (!atomic_load(&device.started))
 		;
 	nanosleep(&a_while, NULL); /* it is in line by now, most likely */
 	CHECK_EQ(0, fw_bus_remove(bus, &device.target));
 	CHECK_EQ(0, pthread_join(thread, &failed)); /* though the lock is still held */
-	pthread_mutex_unlock(&device.lock);
+	fw_mutex_unlock(&device.lock);
 	CHECK(failed == NULL);
 	CHECK_EQ(0, atomic_load(&device.served));
 	fw_bus_destroy(bus);

@@ -409,6 +409,16 @@ void fake_look(struct hv_vm *vm, struct fake_view *view)
 	view->vcpus = atomic_load(&vm->vcpu_count);
 }
 
+struct hv_slot fake_slot(struct hv_vm *vm, uint32_t number)
+{
+	struct hv_slot slot;
+
+	pthread_rwlock_rdlock(&vm->lock);
+	slot = vm->slots[number].slot;
+	pthread_rwlock_unlock(&vm->lock);
+	return slot;
+}
+
 const struct hv_ops hv_fake = {
 	.name = "fake",
 	.vm_create = fake_vm_create,

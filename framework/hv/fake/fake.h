@@ -180,6 +180,8 @@ struct fake_view {
 };
 
 void fake_look(struct hv_vm *vm, struct fake_view *view);
+/* What is mapped as slot `number`; size 0: nothing. */
+struct hv_slot fake_slot(struct hv_vm *vm, uint32_t number);
 /* The guest's end of interrupt at a pin that an eventfd holds high. */
 void fake_eoi(struct hv_vm *vm, uint32_t gsi);
 

@@ -82,9 +82,9 @@ struct hv_vcpu {
 	uint32_t attached;
 	_Atomic uint32_t running;
 
-	pthread_mutex_t lock; /* guards the rest */
-	pthread_cond_t changed;
-	uint32_t kicked;
+	_Atomic uint32_t kicked;
+	pthread_mutex_t lock;		     /* guards the rest */
+	pthread_cond_t changed;		     /* `kicked` or `vectors` */
 	uint64_t vectors[FAKE_VECTOR_WORDS]; /* pending interrupts */
 	uint64_t reads[FAKE_READS_MAX];
 	uint32_t read_count;

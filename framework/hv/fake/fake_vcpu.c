@@ -97,8 +97,9 @@ void fake_open_complete(struct hv_vcpu *vcpu)
 
 void fake_vcpu_kick(struct hv_vcpu *vcpu)
 {
+	atomic_store(&vcpu->kicked, 1);
+	/* One that is about to wait has looked at `kicked` under the lock. */
 	pthread_mutex_lock(&vcpu->lock);
-	vcpu->kicked = 1;
 	pthread_cond_signal(&vcpu->changed);
 	pthread_mutex_unlock(&vcpu->lock);
 }
@@ -113,13 +114,7 @@ void fake_interrupt(struct hv_vcpu *vcpu, uint32_t vector)
 
 static int fake_take_kick(struct hv_vcpu *vcpu)
 {
-	int kicked;
-
-	pthread_mutex_lock(&vcpu->lock);
-	kicked = vcpu->kicked != 0;
-	vcpu->kicked = 0;
-	pthread_mutex_unlock(&vcpu->lock);
-	return kicked;
+	return atomic_load(&vcpu->kicked) && atomic_exchange(&vcpu->kicked, 0);
 }
 
 /* The highest pending vector, or -1.  Caller holds the vCPU's lock. */
@@ -137,7 +132,7 @@ static int fake_idle(struct hv_vcpu *vcpu, int interrupts)
 	int vector = -1;
 
 	pthread_mutex_lock(&vcpu->lock);
-	while (!vcpu->kicked) {
+	while (!atomic_load(&vcpu->kicked)) {
 		vector = interrupts ? fake_vector(vcpu) : -1;
 		if (vector >= 0)
 			break;

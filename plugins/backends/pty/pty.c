@@ -204,12 +204,34 @@ static void pty_resume(void *self)
 		pty_look(p);
 }
 
+/*
+ * The end of the master takes what nobody has read yet with it: waits until the
+ * program has, LICHEN_STREAM_FINISH_MS at most.
+ */
+static void pty_wait_read(const struct pty *p)
+{
+	const int slave = ioctl(p->ptmx, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int left = 0;
+
+	if (slave < 0)
+		return;
+	for (int i = 0; i < LICHEN_STREAM_FINISH_MS / 10; i++) {
+		if (ioctl(slave, FIONREAD, &left) || left == 0)
+			break;
+		(void)poll(NULL, 0, 10);
+	}
+	close(slave);
+}
+
 /* [control, drained] */
 static void pty_destroy(void *self)
 {
 	struct pty *p = self;
+	const int is_open = p->stream.descriptor >= 0 && pty_is_open(p);
 
 	lichen_stream_finish(&p->stream);
+	if (is_open)
+		pty_wait_read(p);
 }
 
 static const struct lichen_class pty_class = {

@@ -19,7 +19,6 @@ struct bench {
 	char name[32];
 };
 
-/* Unlike the host, we look at a hang-up only where the plugin waits for something. */
 static struct bench started(uint64_t when_full, uint64_t when_absent)
 {
 	struct bench b = { .th = th_create("pty") };
@@ -414,6 +413,39 @@ TEST(the_terminal_goes_with_the_vm)
 	CHECK(errno != EAGAIN);
 	close(peer);
 	CHECK_EQ(-1, open(b.name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+}
+
+TEST(output_left_at_the_end_is_read_if_the_program_reads)
+{
+	enum { SIZE = 40000 };
+	static uint8_t data[SIZE];
+	struct bench b = started(WAIT, DROP);
+	int status = -1;
+
+	fflush(stdout);
+	const pid_t child = fork();
+
+	if (child == 0) {
+		const int peer = attach(&b);
+		uint32_t got = 0;
+
+		alarm(10);
+		while (got < SIZE) {
+			uint8_t some[500];
+			const ssize_t n = read(peer, some, sizeof(some));
+
+			if (n == 0 || (n < 0 && errno != EAGAIN))
+				_exit(1);
+			got += n > 0 ? (uint32_t)n : 0;
+			usleep(100);
+		}
+		_exit(0);
+	}
+	check_event(b.th, LICHEN_CHAR_OPENED);
+	CHECK_EQ(SIZE, put(b.th, data, SIZE));
+	th_destroy(b.th);
+	CHECK_EQ(child, waitpid(child, &status, 0));
+	CHECK_EQ(0, status);
 }
 
 TEST(what_makes_no_terminals_is_refused)

@@ -12,7 +12,8 @@
  *	x  ends the VM			b  a break condition
  *	h  prints this list		the escape key itself: sends it
  *
- * Limits: 64 KiB of output wait for a slow reader, then the device waits.  From
+ * Limits: 64 KiB of output wait for a slow reader, then the device waits, unless
+ * when_full says that what does not fit is dropped.  From
  * a terminal up to 4 KiB are read ahead of the guest, so that the escape key
  * works while the guest does not read; from pipes and files nothing is.  One
  * device an instance.
@@ -42,10 +43,13 @@ enum stdio_cookie {
 	STDIO_COOKIE_OUTPUT = 1,
 };
 
+enum stdio_policy { STDIO_WAIT = 0, STDIO_DROP = 1 };
+
 /* All is guarded by the instance lock. */
 struct stdio {
 	struct lichen_dev dev;
 	const char *escape; /* parameter */
+	uint32_t when_full; /* parameter; enum stdio_policy */
 	int32_t input;	    /* owned; -1: none */
 	int32_t output;	    /* the same */
 	struct terminal terminal;
@@ -63,6 +67,7 @@ struct stdio {
 	uint32_t break_after;
 	uint32_t out_first; /* oldest byte in `out` */
 	uint32_t out_used;
+	uint64_t dropped;	 /* bytes of output since it was said */
 	lichen_handle watch_in;	 /* 0: not watched, `more` brings us back */
 	lichen_handle watch_out; /* 0: never waits */
 	lichen_handle more;	 /* timer */
@@ -70,10 +75,15 @@ struct stdio {
 	uint8_t out[STDIO_OUTPUT]; /* ring */
 };
 
+static const char *const stdio_policies[] = { "wait", "drop" };
+
 static const struct lichen_param stdio_params[] = {
 	LICHEN_PARAM(
 		struct stdio, escape, .text_fallback = "ctrl-a",
 		.help = "key that starts a command on a terminal: ctrl- and a letter, or none"),
+	LICHEN_PARAM_AS(LICHEN_CHOICE, struct stdio, when_full,
+			.choices = LICHEN_TABLE(stdio_policies), .fallback = STDIO_WAIT,
+			.help = "for output that a slow reader leaves no room for"),
 };
 
 /* --- output --- */
@@ -109,6 +119,16 @@ static void stdio_fail_output(struct stdio *s, const char *why)
 	s->output_failed = 1;
 	s->out_used = 0;
 	s->dev.host->log(s->dev.in, LICHEN_LOG_WARN, "output is dropped from here on: %s", why);
+}
+
+/* Says how much was dropped, once the reader reads again. */
+static void stdio_tell(struct stdio *s)
+{
+	if (s->dropped)
+		s->dev.host->log_guest(s->dev.in, LICHEN_LOG_WARN,
+				       "%llu bytes of output were dropped while nobody read",
+				       (unsigned long long)s->dropped);
+	s->dropped = 0;
 }
 
 /* Writes what the reader takes now.  Returns bytes written. */
@@ -175,6 +195,10 @@ static lichen_status stdio_write(void *self, uint64_t client, const uint8_t *dat
 		stdio_fail_output(s, "the reader is gone");
 	if (s->output_failed) /* since this write */
 		done = size;
+	if (done < size && s->when_full == STDIO_DROP) {
+		s->dropped += size - done;
+		done = size;
+	}
 	s->cut = done < size;
 	stdio_watch_output(s);
 	*taken = done;
@@ -193,6 +217,8 @@ static void stdio_ready_output(struct stdio *s, uint32_t events)
 			stdio_fail_output(s, "the reader is gone");
 	}
 	stdio_watch_output(s);
+	if (s->out_used == 0)
+		stdio_tell(s);
 	if (s->cut && s->out_used < STDIO_OUTPUT / 2) {
 		s->cut = 0;
 		s->dev.host->post(s->dev.in, s->client, LICHEN_CHAR_WRITABLE, NULL, 0);
@@ -567,6 +593,7 @@ static void stdio_destroy(void *self)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = end - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
 	}
+	stdio_tell(s);
 	stdio_close(s);
 }
 

@@ -268,6 +268,33 @@ TEST(a_reader_that_goes_while_output_waits_is_noticed)
 	close_pipes(&p);
 }
 
+TEST(a_slow_reader_loses_output_where_the_profile_says_so)
+{
+	static uint8_t data[1 << 20], got[256 << 10];
+	struct pipes p;
+	struct th *th = th_create("stdio");
+	ssize_t total = 0, n;
+
+	CHECK_EQ(0, pipe2(p.in, O_CLOEXEC));
+	CHECK_EQ(0, pipe2(p.out, O_CLOEXEC));
+	th_set_console(th, p.in[0], p.out[1]);
+	th_set(th, "when_full", 1);
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(sizeof(data), put(th, data, sizeof(data)));
+	check_nothing(th);
+	fcntl(p.out[0], F_SETFL, O_NONBLOCK);
+	do {
+		n = read(p.out[0], got, sizeof(got));
+		total += n > 0 ? n : 0;
+		th_poll(th, 0);
+	} while (n > 0);
+	CHECK(total >= 64 << 10 && total < (ssize_t)sizeof(data));
+	CHECK_EQ(3, put(th, "now", 3));
+	CHECK_EQ(3, read(p.out[0], got, sizeof(got)));
+	th_destroy(th);
+	close_pipes(&p);
+}
+
 TEST(output_left_at_the_end_is_written_if_the_reader_reads)
 {
 	static uint8_t data[100 << 10], got[200 << 10];

@@ -15,13 +15,17 @@
 #include <lichen/sdk/rsdp.h>
 #include <lichen/sdk/source.h>
 
-#include "linux_header.h"
 #include "linux_layout.h"
+#include "linux_unpack.h"
+
+enum { LINUX_AUTO = 0, LINUX_GUEST = 1, LINUX_HOST = 2 };
 
 struct linux_boot {
 	struct lichen_dev dev;
-	int32_t kernel;			/* descriptor, the host's */
-	int32_t initrd;			/* the same; -1: none */
+	int32_t kernel;	 /* descriptor, the host's */
+	int32_t initrd;	 /* the same; -1: none */
+	uint32_t unpack; /* who unpacks a bzImage: LINUX_AUTO, GUEST, HOST */
+	uint32_t _pad;
 	const char *cmdline;		/* borrowed until destroy */
 	const struct lichen_link *acpi; /* empty where the VM has no ACPI */
 	const struct lichen_boot_host *boot;
@@ -31,6 +35,8 @@ struct linux_boot {
 	struct lichen_elf elf;	   /* the same, of a vmlinux */
 };
 
+static const char *const linux_unpacks[] = { "auto", "guest", "host" };
+
 static const struct lichen_param linux_params[] = {
 	LICHEN_PARAM_AS(LICHEN_FILE, struct linux_boot, kernel,
 			.flags = LICHEN_PARAM_REQUIRED | LICHEN_PARAM_READ,
@@ -39,6 +45,9 @@ static const struct lichen_param linux_params[] = {
 			.help = "initial RAM disk, handed over as it is"),
 	LICHEN_PARAM(struct linux_boot, cmdline, .max = LINUX_CMDLINE_MAX, .text_fallback = "",
 		     .help = "kernel command line"),
+	LICHEN_PARAM_AS(LICHEN_CHOICE, struct linux_boot, unpack, .fallback = LINUX_AUTO,
+			.choices = LICHEN_TABLE(linux_unpacks),
+			.help = "who unpacks a bzImage and chooses its random addresses"),
 };
 
 static const struct lichen_need linux_needs[] = {
@@ -160,6 +169,74 @@ static lichen_status linux_write_low(struct linux_boot *l, const struct lichen_e
 	return status;
 }
 
+/*
+ * Unpacks a bzImage's kernel into guest memory and says in *layout where it is.  *why: why
+ * it has to be left to the guest; of its memory that is undefined which is the kernel's to be.
+ */
+static lichen_status linux_load_unpacked(struct linux_boot *l, const struct lichen_e820 *ram,
+					 struct linux_layout *layout, struct lichen_why *why)
+{
+	const struct lichen_host *host = l->dev.host;
+	struct lichen_map map = { LICHEN_STRUCT(struct lichen_map) };
+	struct lichen_payload payload;
+	uint32_t is_random = !linux_words_fixed(l->cmdline);
+	lichen_gpa at = layout->kernel;
+	uint64_t room, entry = 0;
+	lichen_status status = lichen_payload_find(&l->file, &payload, why);
+
+	if (status < 0)
+		return status;
+	if (!l->image.header.relocatable_kernel)
+		return lichen_refuse(why, -LICHEN_ENOTSUP, "kernel: cannot be moved");
+	if (is_random && linux_words_place(l->cmdline))
+		return lichen_refuse(why, -LICHEN_ENOTSUP,
+				     "kernel: words of the command line decide on its place");
+	if (is_random)
+		status = linux_unpack_place(ram, &l->image, layout->initrd,
+					    layout->initrd + layout->initrd_size, &at, why);
+	if (status < 0)
+		return status;
+	room = linux_unpack_room(&l->image, &payload);
+	if (at < LINUX_HEAD || !lichen_e820_is_ram(ram, at - LINUX_HEAD, room) ||
+	    host->memory_map(l->dev.in, 0, at - LINUX_HEAD, room, LICHEN_ACCESS_WRITE, &map) <
+		    0)
+		return lichen_refuse(
+			why, -LICHEN_ENOTSUP,
+			"kernel: guest memory around 0x%" PRIx64 " is not in one piece", at);
+	status = linux_unpack(&l->file, &l->image, &payload, is_random, map.data, &entry, why);
+	host->memory_unmap(l->dev.in, &map, room);
+	if (status < 0)
+		return status;
+	layout->kernel = at;
+	layout->entry = at + entry;
+	layout->is_random = is_random;
+	return 0;
+}
+
+static lichen_status linux_load_kernel(struct linux_boot *l, const struct lichen_e820 *map,
+				       struct linux_layout *layout)
+{
+	struct lichen_why why;
+	lichen_status status;
+
+	layout->entry = layout->kernel + l->image.entry;
+	if (l->image.is_elf)
+		return lichen_elf_load(&l->dev, &l->file, &l->elf);
+	if (l->unpack != LINUX_GUEST) {
+		status = linux_load_unpacked(l, map, layout, &why);
+		if (status >= 0)
+			return status;
+		if (l->unpack == LINUX_HOST) {
+			l->dev.host->error(l->dev.in, "%s", why.text);
+			return status;
+		}
+		l->dev.host->log(l->dev.in, LICHEN_LOG_DEBUG, "left to the guest: %s",
+				 why.text);
+	}
+	return lichen_source_load(&l->dev, &l->file, l->image.offset, l->image.size,
+				  layout->kernel);
+}
+
 static lichen_status linux_load(void *self, uint64_t client)
 {
 	struct linux_boot *l = self;
@@ -175,11 +252,8 @@ static lichen_status linux_load(void *self, uint64_t client)
 		status = linux_place(l, &map, &layout);
 	if (status >= 0)
 		status = lichen_rsdp(&l->dev, l->acpi, &layout.rsdp);
-	if (status >= 0 && l->image.is_elf)
-		status = lichen_elf_load(&l->dev, &l->file, &l->elf);
-	else if (status >= 0)
-		status = lichen_source_load(&l->dev, &l->file, l->image.offset, l->image.size,
-					    layout.kernel);
+	if (status >= 0)
+		status = linux_load_kernel(l, &map, &layout);
 	if (status >= 0 && layout.initrd_size > 0)
 		status = lichen_source_load(&l->dev, &l->disk, 0, layout.initrd_size,
 					    layout.initrd);
@@ -191,7 +265,7 @@ static lichen_status linux_load(void *self, uint64_t client)
 	host->log(l->dev.in, LICHEN_LOG_DEBUG,
 		  "kernel at 0x%" PRIx64 ", initrd at 0x%" PRIx64 ", RSDP at 0x%" PRIx64,
 		  layout.kernel, layout.initrd, layout.rsdp);
-	linux_cpu(&l->image, &layout, &cpu);
+	linux_cpu(&layout, &cpu);
 	status = l->boot->set_cpu(l->dev.in, 0, &cpu);
 	if (status < 0)
 		host->error(l->dev.in, "the boot vCPU refuses the 64-bit entry state");

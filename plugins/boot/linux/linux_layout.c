@@ -59,6 +59,8 @@ void linux_zero_page(const struct lichen_e820 *map, const struct linux_kernel *k
 	page->hdr = kernel->header;
 	page->hdr.type_of_loader = LINUX_LOADER_UNKNOWN;
 	page->hdr.loadflags = LOADED_HIGH; /* no heap: real-mode code does not run */
+	if (layout->is_random)
+		page->hdr.loadflags |= KASLR_FLAG; /* the kernel randomises the rest as well */
 	page->hdr.code32_start = (uint32_t)layout->kernel;
 	page->hdr.heap_end_ptr = 0;
 	page->hdr.setup_data = 0;
@@ -77,9 +79,8 @@ void linux_zero_page(const struct lichen_e820 *map, const struct linux_kernel *k
 	page->e820_entries = (uint8_t)map->count;
 }
 
-void linux_cpu(const struct linux_kernel *kernel, const struct linux_layout *layout,
-	       struct lichen_cpu *cpu)
+void linux_cpu(const struct linux_layout *layout, struct lichen_cpu *cpu)
 {
-	lichen_x86_long(layout->kernel + kernel->entry, LINUX_GDT_AT, LINUX_TABLES_AT, cpu);
+	lichen_x86_long(layout->entry, LINUX_GDT_AT, LINUX_TABLES_AT, cpu);
 	cpu->rsi = LINUX_ZERO_PAGE_AT;
 }

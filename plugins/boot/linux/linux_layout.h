@@ -27,9 +27,12 @@ enum {
 /* Where everything that is loaded goes. */
 struct linux_layout {
 	lichen_gpa kernel;    /* of its protected-mode part, or a vmlinux's lowest segment */
+	lichen_gpa entry;     /* of its 64-bit code */
 	lichen_gpa initrd;    /* a multiple of LINUX_PAGE; 0 where there is none */
 	uint64_t initrd_size; /* bytes; 0: none */
 	lichen_gpa rsdp;      /* 0: let the kernel look for it */
+	uint32_t is_random;   /* 1: KASLR has been done */
+	uint32_t _pad;
 };
 
 /* Finds room for a bzImage, at its preferred address if that can be.
@@ -51,7 +54,6 @@ void linux_zero_page(const struct lichen_e820 *map, const struct linux_kernel *k
 		     const struct linux_layout *layout, struct boot_params *page);
 
 /* Sets the boot vCPU for the 64-bit entry. */
-void linux_cpu(const struct linux_kernel *kernel, const struct linux_layout *layout,
-	       struct lichen_cpu *cpu);
+void linux_cpu(const struct linux_layout *layout, struct lichen_cpu *cpu);
 
 #endif

@@ -13,6 +13,7 @@ enum {
 };
 
 static uint8_t image[IMAGE_SIZE];
+static uint8_t elf[ELF_SIZE];
 static uint8_t initrd[3 * 4096 + 17];
 
 static const struct boot_params *zero_page(struct th *th)
@@ -62,9 +63,7 @@ TEST(files_that_are_no_bzimage_are_refused_by_what_they_are)
 	refused("", 0, "empty");
 	refused("hello\n", 6, "truncated, 6 bytes");
 	refused(bytes, sizeof(bytes), "no \"HdrS\"");
-	memcpy(bytes, "\177ELF", 4);
-	refused(bytes, sizeof(bytes), "ELF");
-	refused("\177ELF", 4, "ELF");
+	refused("\177ELF", 4, "truncated, 4 bytes of an ELF header");
 	memset(bytes, 0, sizeof(bytes));
 	memcpy(bytes, "MZ", 2);
 	memcpy(bytes + 0x38, "ARM\x64", 4);
@@ -273,6 +272,264 @@ TEST(a_file_that_shrinks_after_create_is_an_error_at_load)
 	CHECK_EQ(0, ftruncate(fd, 2000));
 	CHECK_EQ(-LICHEN_EIO, load(th));
 	CHECK(strstr(th_error(th), "kernel: shrank to 2000 bytes") != NULL);
+	th_destroy(th);
+}
+
+/* A vmlinux that is refused, for a reason with `text` in it; made good again. */
+static void refused_elf(const char *text)
+{
+	refused(elf, sizeof(elf), text);
+	elf_make(elf);
+}
+
+TEST(a_vmlinux_goes_where_its_segments_say)
+{
+	const struct boot_params *page;
+	struct th *th = th_create("linux");
+
+	elf_make(elf);
+	memset(initrd, 0x5a, sizeof(initrd));
+	th_set_file(th, "kernel", image_file(elf, sizeof(elf)));
+	th_set_file(th, "initrd", image_file(initrd, sizeof(initrd)));
+	th_set_text(th, "cmdline", "console=ttyS0");
+	CHECK_EQ(0, th_start(th));
+	memset(th_ram(th), 0xee, RAM);
+	CHECK_EQ(0, load(th));
+
+	page = zero_page(th);
+	CHECK_EQ(0, memcmp(th_ram(th) + ELF_AT, elf + ELF_TEXT, 4096));
+	CHECK_EQ(0, memcmp(th_ram(th) + ELF_DATA_AT, elf + ELF_DATA, 4096));
+	for (uint32_t at = ELF_DATA_AT + 4096; at < ELF_END; at++)
+		CHECK_EQ(0, th_ram(th)[at]);
+	CHECK_EQ(0x53726448, page->hdr.header);
+	CHECK_EQ(0xaa55, page->hdr.boot_flag);
+	CHECK_EQ(0xff, page->hdr.type_of_loader);
+	CHECK_EQ(LOADED_HIGH, page->hdr.loadflags);
+	CHECK_EQ(RAM - 4 * 4096, page->hdr.ramdisk_image);
+	CHECK_EQ(0x20000, page->hdr.cmd_line_ptr);
+	CHECK_EQ(3, page->e820_entries);
+	CHECK_EQ(ELF_AT + 0x40, th_cpu(th)->rip);
+	CHECK_EQ(ZERO_PAGE, th_cpu(th)->rsi);
+	CHECK_EQ(0x500, th_cpu(th)->efer);
+	th_destroy(th);
+}
+
+TEST(a_vmlinux_that_cannot_be_started_is_refused_by_name)
+{
+	elf_make(elf);
+	elf_file(elf)->header.e_entry = ELF_DATA_AT + 4096;
+	refused_elf("its entry 0x1002000 lies in no segment");
+	elf_file(elf)->header.e_entry = 0xffffffff81000040;
+	refused_elf("lies in no segment");
+	elf_file(elf)->program[0].p_paddr = 0xff000;
+	refused_elf("a segment at 0xff000");
+	elf_file(elf)->program[1].p_paddr = ELF_AT + 4095;
+	refused_elf("overlaps");
+	elf_file(elf)->program[1].p_offset = ELF_SIZE - 4095;
+	refused_elf("the file has 0x203000");
+	elf_file(elf)->program[1].p_memsz = UINT64_MAX;
+	refused_elf("past 4 GiB");
+	elf_file(elf)->header.e_machine = EM_AARCH64;
+	refused_elf("ELF machine 183");
+	memset(elf, 0, sizeof(elf));
+	memcpy(elf, ELFMAG, SELFMAG);
+	elf[EI_CLASS] = ELFCLASS32;
+	elf[EI_DATA] = ELFDATA2LSB;
+	refused_elf("ELF machine 0");
+}
+
+TEST(a_vmlinux_larger_than_memory_is_refused_at_load)
+{
+	struct th *th = th_create("linux");
+
+	elf_make(elf);
+	elf_file(elf)->program[1].p_memsz = RAM;
+	th_set_file(th, "kernel", image_file(elf, sizeof(elf)));
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(-LICHEN_ENOSPC, load(th));
+	CHECK(strstr(th_error(th), "needs 67108864 bytes at 0x1001000") != NULL);
+	CHECK(th_cpu(th) == NULL);
+	th_destroy(th);
+}
+
+TEST(random_vmlinuxes_are_refused_or_start_in_ram)
+{
+	uint64_t seed = 0xfeedbeef;
+	uint32_t loaded = 0;
+
+	for (uint32_t round = 0; round < 300; round++) {
+		struct th *th = th_create("linux");
+
+		elf_make(elf);
+		for (uint64_t n = image_random(&seed) % 3 + 1; n > 0; n--)
+			elf[image_random(&seed) % sizeof(struct elf_file)] =
+				(uint8_t)image_random(&seed);
+		th_set_file(th, "kernel", image_file(elf, sizeof(elf)));
+		if (th_start(th) >= 0 && load(th) >= 0) {
+			uint64_t rip = th_cpu(th)->rip;
+
+			loaded++;
+			CHECK(rip >= 0x100000 && rip < RAM);
+		} else {
+			CHECK(th_error(th)[0] != '\0');
+		}
+		th_destroy(th);
+	}
+	CHECK(loaded > 10);
+}
+
+enum { PAYLOAD = 0x400, PAYLOAD_SIZE = ELF_SIZE + 16 /* one relocation of each width */ };
+
+/* A length of LZ4 past what the token says. */
+static uint8_t *lz4_length(uint8_t *p, uint32_t extra)
+{
+	memset(p, 255, extra / 255);
+	p[extra / 255] = (uint8_t)(extra % 255);
+	return p + extra / 255 + 1;
+}
+
+/*
+ * Puts a packed vmlinux into `image`, as one LZ4 block: its headers, the zeroes up to the
+ * text as a match of the byte before, and the rest.
+ */
+static void make_payload(uint32_t unpacked)
+{
+	const uint32_t relocs[] = { 0, 0x81000100, 0, 0x81000200 }, magic = 0x184c2102;
+	const uint32_t head = 4096, rest = PAYLOAD_SIZE - ELF_TEXT;
+	uint8_t *start = image + IMAGE_SETUP + PAYLOAD, *p = start + 8;
+	uint32_t block;
+
+	image_make(image);
+	elf_make(elf);
+	elf_file(elf)->header.e_shoff = ELF_SIZE; /* where the ELF file ends */
+	*p++ = 0xff;
+	p = lz4_length(p, head - 15);
+	memcpy(p, elf, head);
+	p += head;
+	*p++ = 1;
+	*p++ = 0;
+	p = lz4_length(p, ELF_TEXT - head - 4 - 15);
+	*p++ = 0xf0;
+	p = lz4_length(p, rest - 15);
+	memcpy(p, elf + ELF_TEXT, ELF_SIZE - ELF_TEXT);
+	memcpy(p + ELF_SIZE - ELF_TEXT, relocs, sizeof(relocs));
+	p += rest;
+	block = (uint32_t)(p - start - 8);
+	memcpy(start, &magic, sizeof(magic));
+	memcpy(start + 4, &block, sizeof(block));
+	memcpy(p, &unpacked, sizeof(unpacked));
+	image_header(image)->payload_offset = PAYLOAD;
+	image_header(image)->payload_length = (uint32_t)(p + sizeof(unpacked) - start);
+}
+
+/* Where a load put the kernel, checked against what it must look like there. */
+static uint64_t unpacked_at(struct th *th)
+{
+	const struct lichen_cpu *cpu = th_cpu(th);
+	uint64_t at = cpu->rip - 0x40, was, is;
+	const uint8_t *text = th_ram(th) + at;
+	uint32_t narrow, moved;
+
+	CHECK(at >= ELF_AT && at % (2 << 20) == 0 && at <= RAM - IMAGE_ROOM);
+	CHECK_EQ(0, memcmp(text, elf + ELF_TEXT, 0x100));
+	CHECK_EQ(0, memcmp(text + 4096, elf + ELF_DATA, 4096));
+	CHECK_EQ(0, text[8192]);
+	memcpy(&was, elf + ELF_TEXT + 0x100, 8);
+	memcpy(&is, text + 0x100, 8);
+	memcpy(&narrow, elf + ELF_TEXT + 0x200, 4);
+	memcpy(&moved, text + 0x200, 4);
+	CHECK_EQ(is - was, (uint32_t)(moved - narrow));
+	CHECK(is - was < 1 << 30 && (is - was) % (2 << 20) == 0);
+	return at;
+}
+
+TEST(a_bzimage_is_unpacked_at_random_addresses)
+{
+	uint64_t first_text = 0, first_gpa = 0, texts = 0, gpas = 0;
+	struct th *th;
+
+	make_payload(PAYLOAD_SIZE);
+	th = make();
+	th_set_file(th, "initrd", image_file(initrd, sizeof(initrd)));
+	CHECK_EQ(0, th_start(th));
+	for (uint32_t i = 0; i < 20; i++) {
+		uint64_t at, text;
+
+		CHECK_EQ(0, load(th));
+		at = unpacked_at(th);
+		memcpy(&text, th_ram(th) + at + 0x100, 8);
+		CHECK_EQ(LOADED_HIGH | KASLR_FLAG, zero_page(th)->hdr.loadflags);
+		CHECK_EQ(0, memcmp(th_ram(th) + zero_page(th)->hdr.ramdisk_image, initrd,
+				   sizeof(initrd)));
+		CHECK(at + IMAGE_ROOM <= zero_page(th)->hdr.ramdisk_image);
+		if (i == 0)
+			first_gpa = at, first_text = text;
+		gpas += at != first_gpa;
+		texts += text != first_text;
+	}
+	CHECK(gpas > 0 && texts > 0);
+	th_destroy(th);
+}
+
+TEST(nokaslr_leaves_an_unpacked_kernel_where_it_was_linked)
+{
+	struct th *th;
+
+	make_payload(PAYLOAD_SIZE);
+	th = make();
+	th_set_text(th, "cmdline", "quiet nokaslr");
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(0, load(th));
+	CHECK_EQ(ELF_AT, unpacked_at(th));
+	CHECK_EQ(0, memcmp(th_ram(th) + ELF_AT, elf + ELF_TEXT, 4096));
+	CHECK_EQ(LOADED_HIGH, zero_page(th)->hdr.loadflags);
+	th_destroy(th);
+}
+
+/* `image` with these parameters is loaded as it is. */
+static void left_to_the_guest(uint32_t unpack, const char *cmdline)
+{
+	struct th *th = make();
+
+	th_set(th, "unpack", unpack);
+	th_set_text(th, "cmdline", cmdline);
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(0, load(th));
+	CHECK_EQ(IMAGE_PREFERRED + 0x200, th_cpu(th)->rip);
+	CHECK_EQ(0, memcmp(th_ram(th) + IMAGE_PREFERRED, image + IMAGE_SETUP, IMAGE_CODE));
+	CHECK_EQ(LOADED_HIGH, zero_page(th)->hdr.loadflags);
+	th_destroy(th);
+}
+
+TEST(the_guest_unpacks_what_it_must_or_is_told_to)
+{
+	make_payload(PAYLOAD_SIZE);
+	left_to_the_guest(1, "");
+	left_to_the_guest(0, "mem=40M");
+	make_payload(PAYLOAD_SIZE - 1);
+	left_to_the_guest(0, "");
+	make_payload(PAYLOAD_SIZE);
+	image_header(image)->relocatable_kernel = 0;
+	left_to_the_guest(0, "");
+	make_payload(PAYLOAD_SIZE);
+	image_header(image)->init_size = 2 << 20; /* less than what is inside */
+	left_to_the_guest(0, "");
+	make_payload(PAYLOAD_SIZE);
+	image[IMAGE_SETUP + PAYLOAD] = 0x1f;
+	left_to_the_guest(0, "");
+}
+
+TEST(what_the_host_is_told_to_unpack_and_cannot_is_refused)
+{
+	struct th *th;
+
+	make_payload(PAYLOAD_SIZE - 1);
+	th = make();
+	th_set(th, "unpack", 2);
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(-LICHEN_EBADMSG, load(th));
+	CHECK(strstr(th_error(th), "unpacks to more") != NULL);
+	CHECK(th_cpu(th) == NULL);
 	th_destroy(th);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hv_kvm: the VM, exits, MSRs, registers, doorbells. */
+/* A hypervisor: the VM, exits, MSRs, registers, doorbells. */
 #include "hv_guest.h"
 
 #include <fcntl.h>
@@ -16,15 +16,16 @@ TEST(a_vm_has_capabilities_and_at_most_so_many_vcpus)
 	struct hv_caps caps;
 
 	guest_create(&guest, 1, 0);
-	hv_kvm.caps(guest.vm, &caps);
+	hv->caps(guest.vm, &caps);
 	CHECK(caps.max_vcpus >= 32 && caps.max_slots >= 32 && caps.msi_routes >= 64);
-	CHECK_EQ(-LICHEN_ERANGE,
-		 hv_kvm.vm_create(-1, caps.max_vcpus + 1, &second, &guest.error));
+	CHECK_EQ(-LICHEN_ERANGE, hv->vm_create(-1, caps.max_vcpus + 1, &second, &guest.error));
 	CHECK(strstr(guest.error.text, "vCPUs") != NULL);
-	CHECK_EQ(-LICHEN_ERANGE, hv_kvm.vm_create(-1, 0, &second, &guest.error));
+	CHECK_EQ(-LICHEN_ERANGE, hv->vm_create(-1, 0, &second, &guest.error));
 	CHECK(second == NULL);
 	guest_destroy(&guest);
 }
+
+#ifndef HV_FAKE
 
 TEST(a_descriptor_that_is_no_kvm_is_refused_by_name_and_stays_open)
 {
@@ -32,12 +33,12 @@ TEST(a_descriptor_that_is_no_kvm_is_refused_by_name_and_stays_open)
 	struct hv_vm *vm = NULL;
 	struct ld_error error = { "" };
 
-	CHECK_EQ(-LICHEN_ENODEV, hv_kvm.vm_create(null, 1, &vm, &error));
+	CHECK_EQ(-LICHEN_ENODEV, hv->vm_create(null, 1, &vm, &error));
 	CHECK(strstr(error.text, "not a KVM device") != NULL);
 	CHECK(vm == NULL);
 	CHECK(fcntl(null, F_GETFD) >= 0);
 	close(null);
-	CHECK_EQ(-LICHEN_EBADF, hv_kvm.vm_create(null, 1, &vm, &error));
+	CHECK_EQ(-LICHEN_EBADF, hv->vm_create(null, 1, &vm, &error));
 }
 
 TEST(a_callers_descriptor_of_kvm_is_used_and_stays_the_callers)
@@ -48,12 +49,14 @@ TEST(a_callers_descriptor_of_kvm_is_used_and_stays_the_callers)
 
 	guest_create(&guest, 1, 0); /* skips where there is none */
 	device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	CHECK_EQ(0, hv_kvm.vm_create(device, 1, &vm, &guest.error));
-	hv_kvm.vm_destroy(vm);
+	CHECK_EQ(0, hv->vm_create(device, 1, &vm, &guest.error));
+	hv->vm_destroy(vm);
 	CHECK(fcntl(device, F_GETFD) >= 0);
 	close(device);
 	guest_destroy(&guest);
 }
+
+#endif
 
 TEST(four_vcpus_are_created_each_with_its_own_apic_id_once)
 {
@@ -62,7 +65,7 @@ TEST(four_vcpus_are_created_each_with_its_own_apic_id_once)
 
 	guest_create(&guest, 4, GUEST_IRQCHIP);
 	CHECK_EQ(-LICHEN_EEXIST,
-		 hv_kvm.vcpu_create(guest.vm, 1, 1, NULL, 0, &again, &guest.error));
+		 hv->vcpu_create(guest.vm, 1, 1, NULL, 0, &again, &guest.error));
 	CHECK(strstr(guest.error.text, "vCPU 1") != NULL);
 	CHECK(again == NULL);
 	guest_destroy(&guest);
@@ -78,10 +81,10 @@ TEST(cpuid_tells_of_apic_features_only_with_an_irqchip)
 		struct guest guest;
 
 		guest_create(&guest, 1, flags);
-		CHECK_EQ(-LICHEN_ENOSPC, hv_kvm.cpuid(guest.vm, leaves, &count));
+		CHECK_EQ(-LICHEN_ENOSPC, hv->cpuid(guest.vm, leaves, &count));
 		CHECK_EQ(3, count);
 		count = HV_CPUID_MAX;
-		CHECK_EQ(0, hv_kvm.cpuid(guest.vm, leaves, &count));
+		CHECK_EQ(0, hv->cpuid(guest.vm, leaves, &count));
 		CHECK(count > 8 && count <= HV_CPUID_MAX);
 		for (uint32_t i = 0; i < count; i++)
 			if (leaves[i].leaf == 1)
@@ -100,6 +103,10 @@ GUEST(guest_ports, "mov $0x12, %al\n out %al, $0xe0\n"
 		   "xor %eax, %eax\n in $0xe1, %al\n out %eax, $0xf4\n"
 		   "in %dx, %ax\n out %eax, $0xf4\n"
 		   "in %dx, %eax\n out %eax, $0xf4\n hlt");
+SCRIPT(guest_ports, FAKE_OUT(0xe0, 1, 0x12), FAKE_OUT(0x3f8, 2, 0x3456),
+       FAKE_OUT(0x3f8, 4, 0x789abcde), FAKE_MOVE(0), FAKE_IN(0xe1, 1), FAKE_OUT_RAX(0xf4, 4),
+       FAKE_IN(0x3f8, 2), FAKE_OUT_RAX(0xf4, 4), FAKE_IN(0x3f8, 4), FAKE_OUT_RAX(0xf4, 4),
+       FAKE_HALT());
 
 TEST(port_accesses_arrive_with_port_size_and_value)
 {
@@ -132,6 +139,8 @@ GUEST(guest_strings, "cld\n mov $0x10000, %rsi\n mov $100, %rcx\n mov $0x3f8, %d
 		     "rep outsb\n"
 		     "mov $0x11000, %rdi\n mov $10, %rcx\n rep insw\n"
 		     "mov %edi, %eax\n out %eax, $0xf4\n hlt");
+SCRIPT(guest_strings, FAKE_OUTS(0x3f8, 1, 100, 0x10000), FAKE_INS(0x3f8, 2, 10, 0x11000),
+       FAKE_MOVE(0x11014), FAKE_OUT_RAX(0xf4, 4), FAKE_HALT());
 
 TEST(string_instructions_lose_no_element_and_come_several_at_a_time)
 {
@@ -177,6 +186,12 @@ GUEST(guest_mmio, "mov $0x10000000, %rbx\n mov $0x1122334455667788, %rax\n"
 		  "movq %rax, 8(%rbx)\n"
 		  "mov 0x10(%rbx), %rax\n out %eax, $0xf4\n shr $32, %rax\n out %eax, $0xf4\n"
 		  "movzbl 0x18(%rbx), %eax\n out %eax, $0xf4\n hlt");
+SCRIPT(guest_mmio, FAKE_STORE(0x10000001, 1, 0x1122334455667788),
+       FAKE_STORE(0x10000002, 2, 0x1122334455667788),
+       FAKE_STORE(0x10000004, 4, 0x1122334455667788),
+       FAKE_STORE(0x10000008, 8, 0x1122334455667788), FAKE_LOAD(0x10000010, 8),
+       FAKE_OUT_RAX(0xf4, 4), FAKE_SHIFT(32), FAKE_OUT_RAX(0xf4, 4), FAKE_MOVE(0),
+       FAKE_LOAD(0x10000018, 1), FAKE_OUT_RAX(0xf4, 4), FAKE_HALT());
 
 TEST(accesses_where_no_memory_is_arrive_with_address_size_and_value)
 {
@@ -206,6 +221,9 @@ TEST(accesses_where_no_memory_is_arrive_with_address_size_and_value)
 GUEST(guest_msr, "mov $0x4b564df0, %ecx\n rdmsr\n out %eax, $0xf4\n mov %edx, %eax\n"
 		 "out %eax, $0xf4\n mov $0x11223344, %eax\n mov $0x55667788, %edx\n inc %ecx\n"
 		 "wrmsr\n out %al, $0xf5\n wrmsr\n hlt");
+SCRIPT(guest_msr, FAKE_RDMSR(0x4b564df0), FAKE_OUT_RAX(0xf4, 4), FAKE_SHIFT(32),
+       FAKE_OUT_RAX(0xf4, 4), FAKE_WRMSR(0x4b564df1, 0x5566778811223344), FAKE_OUT(0xf5, 1, 0),
+       FAKE_WRMSR(0x4b564df1, 0x5566778811223344), FAKE_HALT());
 
 static const struct hv_msr_range msr_range = { 0x4b564df0, 2 };
 
@@ -215,7 +233,7 @@ TEST(claimed_msrs_are_read_written_and_may_fault)
 	struct hv_exit exit;
 
 	guest_create(&guest, 1, 0);
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, &msr_range, 1));
+	CHECK_EQ(0, hv->msrs(guest.vm, &msr_range, 1));
 	GUEST_LOAD(&guest, guest_msr);
 	guest_run(&guest, &exit);
 	CHECK_EQ(HV_EXIT_MSR, exit.kind);
@@ -244,11 +262,11 @@ TEST(msrs_that_are_claimed_no_more_are_the_hypervisors_again)
 	struct hv_exit exit;
 
 	guest_create(&guest, 1, 0);
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, &msr_range, 1));
+	CHECK_EQ(0, hv->msrs(guest.vm, &msr_range, 1));
 	GUEST_LOAD(&guest, guest_msr);
 	guest_run(&guest, &exit);
 	CHECK_EQ(HV_EXIT_MSR, exit.kind);
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, NULL, 0)); /* may change while one is under way */
+	CHECK_EQ(0, hv->msrs(guest.vm, NULL, 0)); /* may change while one is under way */
 	guest_out(&guest, 0xf4);
 	guest_out(&guest, 0xf4);
 	guest_run(&guest, &exit); /* KVM knows no such MSR */
@@ -256,6 +274,7 @@ TEST(msrs_that_are_claimed_no_more_are_the_hypervisors_again)
 	guest_destroy(&guest);
 }
 
+#ifndef HV_FAKE
 TEST(msr_ranges_have_limits)
 {
 	struct hv_msr_range ranges[17];
@@ -264,23 +283,25 @@ TEST(msr_ranges_have_limits)
 	guest_create(&guest, 1, 0);
 	for (uint32_t i = 0; i < 17; i++)
 		ranges[i] = (struct hv_msr_range){ 0x4b564d00 + 4 * i, 1 };
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, ranges, 16));
-	CHECK_EQ(-LICHEN_ENOSPC, hv_kvm.msrs(guest.vm, ranges, 17));
+	CHECK_EQ(0, hv->msrs(guest.vm, ranges, 16));
+	CHECK_EQ(-LICHEN_ENOSPC, hv->msrs(guest.vm, ranges, 17));
 	ranges[0] = (struct hv_msr_range){ 0x40000000, 20000 }; /* takes two of KVM's */
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, ranges, 15));
-	CHECK_EQ(-LICHEN_ENOSPC, hv_kvm.msrs(guest.vm, ranges, 16));
+	CHECK_EQ(0, hv->msrs(guest.vm, ranges, 15));
+	CHECK_EQ(-LICHEN_ENOSPC, hv->msrs(guest.vm, ranges, 16));
 	ranges[0] = (struct hv_msr_range){ 0, UINT32_MAX };
-	CHECK_EQ(-LICHEN_ENOSPC, hv_kvm.msrs(guest.vm, ranges, 1));
+	CHECK_EQ(-LICHEN_ENOSPC, hv->msrs(guest.vm, ranges, 1));
 	ranges[0] = (struct hv_msr_range){ UINT32_MAX, 2 };
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.msrs(guest.vm, ranges, 1));
+	CHECK_EQ(-LICHEN_EINVAL, hv->msrs(guest.vm, ranges, 1));
 	ranges[0].count = 0;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.msrs(guest.vm, ranges, 1));
+	CHECK_EQ(-LICHEN_EINVAL, hv->msrs(guest.vm, ranges, 1));
 	guest_destroy(&guest);
 }
+#endif
 
 /* --- the end --- */
 
 GUEST(guest_crash, "ud2");
+SCRIPT(guest_crash, FAKE_EXIT(HV_EXIT_SHUTDOWN, 0));
 
 TEST(a_triple_fault_is_a_shutdown)
 {
@@ -311,8 +332,8 @@ TEST(registers_are_read_back_as_they_were_set)
 	want.gs.base = 0x1000;
 	want.idt_base = 0xffff800000001000;
 	want.idt_limit = 0xfff;
-	CHECK_EQ(0, hv_kvm.vcpu_set(guest.cpu[0], &want));
-	CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &got));
+	CHECK_EQ(0, hv->vcpu_set(guest.cpu[0], &want));
+	CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &got));
 	CHECK_EQ(sizeof(want), got.struct_size);
 	CHECK_EQ(0, memcmp(&want, &got, offsetof(struct lichen_cpu, cs)));
 	CHECK_EQ(0, memcmp(&want.cs, &got.cs, sizeof(want.cs)));
@@ -333,18 +354,18 @@ TEST(registers_that_cannot_be_are_refused_and_nothing_changes)
 
 	guest_create(&guest, 1, 0);
 	guest_cpu(&bad);
-	CHECK_EQ(0, hv_kvm.vcpu_set(guest.cpu[0], &bad));
-	CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &before));
+	CHECK_EQ(0, hv->vcpu_set(guest.cpu[0], &bad));
+	CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &before));
 	bad.cs.type = 16;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.vcpu_set(guest.cpu[0], &bad));
+	CHECK_EQ(-LICHEN_EINVAL, hv->vcpu_set(guest.cpu[0], &bad));
 	bad.cs.type = 11;
 	bad.ds.dpl = 4;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.vcpu_set(guest.cpu[0], &bad));
+	CHECK_EQ(-LICHEN_EINVAL, hv->vcpu_set(guest.cpu[0], &bad));
 	bad.ds.dpl = 0;
 	bad.cr0 = 0x80000000; /* paging without protection */
 	bad.rax = 99;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.vcpu_set(guest.cpu[0], &bad));
-	CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &after));
+	CHECK_EQ(-LICHEN_EINVAL, hv->vcpu_set(guest.cpu[0], &bad));
+	CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &after));
 	CHECK_EQ(0, memcmp(&before, &after, sizeof(before)));
 	guest_destroy(&guest);
 }
@@ -361,15 +382,21 @@ TEST(registers_after_an_exit_are_those_behind_the_instruction)
 		guest_run(&guest, &exit);
 	guest_run(&guest, &exit); /* in $0xe1, %al */
 	exit.io.data[0] = 0xab;
-	CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &cpu));
+	CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &cpu));
 	CHECK_EQ(0xab, cpu.rax);
+#ifdef HV_FAKE
+	CHECK_EQ(GUEST_CODE + 5, cpu.rip); /* its sixth step */
+#else
 	CHECK_EQ(0, memcmp(guest.memory + cpu.rip, "\xe7\xf4", 2)); /* out %eax, $0xf4 */
+#endif
 	CHECK_EQ(0xab, guest_out(&guest, 0xf4));
 	guest_destroy(&guest);
 }
 
 GUEST(guest_lstar, "mov $0xc0000082, %ecx\n rdmsr\n out %eax, $0xf4\n"
 		   "mov $0x12340000, %eax\n xor %edx, %edx\n wrmsr\n rdmsr\n out %eax, $0xf4");
+SCRIPT(guest_lstar, FAKE_RDMSR(0xc0000082), FAKE_OUT_RAX(0xf4, 4),
+       FAKE_WRMSR(0xc0000082, 0x12340000), FAKE_RDMSR(0xc0000082), FAKE_OUT_RAX(0xf4, 4));
 
 TEST(a_reset_vcpu_has_its_first_msrs)
 {
@@ -380,7 +407,7 @@ TEST(a_reset_vcpu_has_its_first_msrs)
 		GUEST_LOAD(&guest, guest_lstar);
 		CHECK_EQ(0, guest_out(&guest, 0xf4));
 		CHECK_EQ(0x12340000, guest_out(&guest, 0xf4));
-		CHECK_EQ(0, hv_kvm.vcpu_reset(guest.cpu[0]));
+		CHECK_EQ(0, hv->vcpu_reset(guest.cpu[0]));
 	}
 	guest_destroy(&guest);
 }
@@ -392,25 +419,25 @@ TEST(a_reset_vcpu_is_as_it_was_created_and_runs_again)
 	struct hv_exit exit;
 
 	guest_create(&guest, 1, GUEST_IRQCHIP);
-	CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &fresh));
+	CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &fresh));
 	CHECK_EQ(0xfff0, fresh.rip);
 	CHECK_EQ(0xffff0000, fresh.cs.base);
-	CHECK_EQ(0, hv_kvm.msrs(guest.vm, &msr_range, 1));
+	CHECK_EQ(0, hv->msrs(guest.vm, &msr_range, 1));
 	for (uint32_t i = 0; i < 3; i++) {
 		GUEST_LOAD(&guest, guest_mmio);
 		guest_access(&guest, &exit, 0x10000001, 1, 1);
-		CHECK_EQ(0, hv_kvm.vcpu_reset(guest.cpu[0])); /* in the midst of an access */
-		CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &cpu));
+		CHECK_EQ(0, hv->vcpu_reset(guest.cpu[0])); /* in the midst of an access */
+		CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &cpu));
 		CHECK_EQ(0, memcmp(&fresh, &cpu, sizeof(cpu)));
 		GUEST_LOAD(&guest, guest_msr);
 		guest_run(&guest, &exit);
 		CHECK_EQ(HV_EXIT_MSR, exit.kind);
-		CHECK_EQ(0, hv_kvm.vcpu_reset(guest.cpu[0]));
+		CHECK_EQ(0, hv->vcpu_reset(guest.cpu[0]));
 		GUEST_LOAD(&guest, guest_crash);
 		guest_run(&guest, &exit);
 		CHECK_EQ(HV_EXIT_SHUTDOWN, exit.kind);
-		CHECK_EQ(0, hv_kvm.vcpu_reset(guest.cpu[0]));
-		CHECK_EQ(0, hv_kvm.vcpu_get(guest.cpu[0], &cpu));
+		CHECK_EQ(0, hv->vcpu_reset(guest.cpu[0]));
+		CHECK_EQ(0, hv->vcpu_get(guest.cpu[0], &cpu));
 		CHECK_EQ(0, memcmp(&fresh, &cpu, sizeof(cpu)));
 	}
 	guest_destroy(&guest);
@@ -420,6 +447,8 @@ TEST(a_reset_vcpu_is_as_it_was_created_and_runs_again)
 
 GUEST(guest_bells, "mov $7, %al\n out %al, $0xe0\n mov $8, %al\n out %al, $0xe0\n"
 		   "movl $1, 0x10000000\n movl $2, 0x10000004\n hlt");
+SCRIPT(guest_bells, FAKE_OUT(0xe0, 1, 7), FAKE_OUT(0xe0, 1, 8), FAKE_STORE(0x10000000, 4, 1),
+       FAKE_STORE(0x10000004, 4, 2), FAKE_HALT());
 
 static uint64_t bell_count(int descriptor)
 {
@@ -440,16 +469,16 @@ TEST(doorbells_ring_without_an_exit)
 	guest_create(&guest, 1, 0);
 	port.descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	mmio.descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &port, 1));
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &mmio, 1));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &port, 1));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &mmio, 1));
 	GUEST_LOAD(&guest, guest_bells);
 	CHECK_EQ(8, guest_out(&guest, 0xe0)); /* 7 went to the bell */
 	CHECK_EQ(1, bell_count(port.descriptor));
 	guest_access(&guest, &exit, 0x10000004, 4, 1);
 	CHECK_EQ(1, bell_count(mmio.descriptor));
 	CHECK_EQ(0, bell_count(port.descriptor));
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &port, 0));
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &mmio, 0));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &port, 0));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &mmio, 0));
 	GUEST_LOAD(&guest, guest_bells);
 	CHECK_EQ(7, guest_out(&guest, 0xe0));
 	close(port.descriptor);
@@ -464,18 +493,18 @@ TEST(doorbells_that_cannot_be_are_refused)
 
 	guest_create(&guest, 1, 0);
 	bell.descriptor = eventfd(0, EFD_CLOEXEC);
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &bell, 1));
-	CHECK_EQ(-LICHEN_EEXIST, hv_kvm.doorbell(guest.vm, &bell, 1));
-	CHECK_EQ(0, hv_kvm.doorbell(guest.vm, &bell, 0));
-	CHECK_EQ(-LICHEN_ENOENT, hv_kvm.doorbell(guest.vm, &bell, 0));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(-LICHEN_EEXIST, hv->doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(0, hv->doorbell(guest.vm, &bell, 0));
+	CHECK_EQ(-LICHEN_ENOENT, hv->doorbell(guest.vm, &bell, 0));
 	bell.size = 3;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(-LICHEN_EINVAL, hv->doorbell(guest.vm, &bell, 1));
 	bell.size = 8; /* no port access is so wide */
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(-LICHEN_EINVAL, hv->doorbell(guest.vm, &bell, 1));
 	bell.size = 0;
-	CHECK_EQ(-LICHEN_EINVAL, hv_kvm.doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(-LICHEN_EINVAL, hv->doorbell(guest.vm, &bell, 1));
 	bell.size = 1;
 	close(bell.descriptor);
-	CHECK_EQ(-LICHEN_EBADF, hv_kvm.doorbell(guest.vm, &bell, 1));
+	CHECK_EQ(-LICHEN_EBADF, hv->doorbell(guest.vm, &bell, 1));
 	guest_destroy(&guest);
 }

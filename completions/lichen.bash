@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# bash completion for lichen(1).  Sourced; needs nothing but bash.
+
+# The plugins that can be named; "$@": options that say where they are.
+_lichen_plugins()
+{
+	"${COMP_WORDS[0]}" plugin list "$@" 2>/dev/null |
+		while read -r name rest; do
+			[[ $rest == refused:* ]] || printf '%s\n' "$name"
+		done
+}
+
+# _lichen_files PATTERN: folders, and files whose name matches.
+_lichen_files()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} pattern
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(
+		compgen -d -- "$cur"
+		for pattern; do compgen -f -X "!$pattern" -- "$cur"; done
+	)
+}
+
+_lichen_words()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$*" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_lichen()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]-} options i where=()
+	COMPREPLY=()
+
+	if ((COMP_CWORD == 1)); then
+		_lichen_words run check plugin --help --version
+		return
+	fi
+	if [[ $command == plugin ]]; then
+		if ((COMP_CWORD == 2)); then
+			_lichen_words list info
+			return
+		fi
+		command="plugin ${COMP_WORDS[2]}"
+	fi
+	case $prev in
+	--name | --set) return ;;
+	--stop-timeout)
+		_lichen_words 0 500ms 10s 30s 2min
+		return
+		;;
+	--plugin-path)
+		_lichen_files
+		return
+		;;
+	esac
+	case $command in
+	run) options="--name --set --stop-timeout --plugin-path --json --verbose --help" ;;
+	check) options="--name --set --plugin-path --json --verbose --help" ;;
+	"plugin list" | "plugin info") options="--plugin-path --json --help" ;;
+	*) return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		_lichen_words "$options"
+		return
+	fi
+	case $command in
+	run | check) _lichen_files '*.yaml' '*.yml' ;;
+	"plugin info")
+		if [[ $cur == */* ]]; then
+			_lichen_files '*.so'
+			return
+		fi
+		for ((i = 3; i < ${#COMP_WORDS[@]} - 1; i++)); do
+			[[ ${COMP_WORDS[i]} != --plugin-path ]] || where=(--plugin-path "${COMP_WORDS[i + 1]}")
+		done
+		_lichen_words "$(_lichen_plugins "${where[@]}")"
+		;;
+	esac
+}
+
+complete -F _lichen lichen

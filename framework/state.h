@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h: a whole VM as a stream of bytes, and back: its clocks, the declared state
+ * of each instance, guest memory, each vCPU.
+ *
+ *	stream:	"LichenSt", u32 version 1, then parts: u32 tag, u64 size, bytes
+ *	1	machine: u32 vCPUs, u64 bytes of RAM, u64 guest clock, u64 the
+ *		hypervisor's clock, both in ns
+ *	2	instance: text id, text plugin, u32 state_version, fields (state_field.h)
+ *	3	memory: runs of pages that are not zero: u64 address, u64 size, bytes
+ *	4	vCPU: u32 index, the hypervisor's bytes
+ *	5	end, empty; nothing follows
+ *
+ * The machine comes first, the end last; instances, memory and vCPUs once each, in
+ * any order.  An instance without state (state_version 0) is not in it.  Timers are
+ * not either: who has one arms it in post_load.  Lines' levels are what their
+ * claimants set them to in post_load.
+ */
+#ifndef FW_STATE_H
+#define FW_STATE_H
+
+#include "error.h"
+#include "state_stream.h"
+
+struct lichen_vm;
+struct fw_memory;
+
+/*
+ * Appends the state of a VM whose vCPUs are parked, whose guest clock stands and whose
+ * instances are paused or realized.  -LICHEN_EINVAL, -LICHEN_EIO: somebody cannot
+ * save; -LICHEN_ENOTSUP: an instance needs time for it; -LICHEN_ENOMEM.  `error` says
+ * who.  The VM is as before.  [control]
+ */
+lichen_status fw_state_save(struct lichen_vm *vm, struct fw_buffer *out,
+			    struct ld_error *error);
+/*
+ * Puts the VM, of the same profile and under the same conditions, into that state.
+ * The bytes may come from anywhere.  -LICHEN_EBADMSG: malformed, or of another
+ * machine; -LICHEN_EINVAL: the hypervisor refuses it; -LICHEN_EIO, -LICHEN_ENOMEM.
+ * `error` says what.  What is wrong in form is found before anything changes; still,
+ * after a failure the VM must not run before it is reset or loaded anew.  [control]
+ */
+lichen_status fw_state_load(struct lichen_vm *vm, const uint8_t *bytes, uint64_t size,
+			    struct ld_error *error);
+
+/* --- state_memory.c --- */
+
+void fw_memory_save(const struct fw_memory *memory, struct fw_buffer *out);
+/* The form alone: runs of whole pages of RAM, ascending.  -LICHEN_EBADMSG. */
+lichen_status fw_memory_check(const struct fw_memory *memory, struct fw_reader in,
+			      struct ld_error *error);
+/* After fw_memory_check(). */
+void fw_memory_load(const struct fw_memory *memory, struct fw_reader in);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Creating a VM while memory runs out, at each allocation in turn: it fails with
+ * the right status, says why, and leaves nothing.
+ *
+ * libuv's own memory is spared: it ends the process where it cannot have its table
+ * of descriptors.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "tap.h"
+#include "world.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define ALLOC_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ALLOC_SANITIZED
+#endif
+
+#ifdef ALLOC_SANITIZED
+
+TEST(allocations_cannot_be_failed_under_a_sanitizer)
+{
+	SKIP("a sanitizer has its own malloc");
+}
+
+#else
+
+/* glibc's own, under the names that it keeps for those who replace malloc. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void __libc_free(void *memory);
+
+static _Thread_local uint32_t failing; /* allocations until one fails; 0: none will */
+static _Thread_local uint32_t armed, made;
+static _Atomic int64_t live; /* blocks that were not freed */
+
+static int refuse(void)
+{
+	if (!armed)
+		return 0;
+	made++;
+	if (failing == 0 || --failing)
+		return 0;
+	errno = ENOMEM;
+	return 1;
+}
+
+static void *count(void *memory)
+{
+	if (memory)
+		atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+	return memory;
+}
+
+void *malloc(size_t size)
+{
+	return refuse() ? NULL : count(__libc_malloc(size));
+}
+
+void *calloc(size_t number, size_t size)
+{
+	return refuse() ? NULL : count(__libc_calloc(number, size));
+}
+
+void *realloc(void *memory, size_t size)
+{
+	void *moved;
+
+	if (refuse())
+		return NULL;
+	moved = __libc_realloc(memory, size);
+	return memory ? moved : count(moved);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	return refuse() ? NULL : count(__libc_memalign(alignment, size));
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+	void *got = refuse() ? NULL : count(__libc_memalign(alignment, size));
+
+	if (!got)
+		return ENOMEM;
+	*memory = got;
+	return 0;
+}
+
+void free(void *memory)
+{
+	const int error = errno;
+
+	if (memory)
+		atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+	__libc_free(memory);
+	errno = error;
+}
+
+/* --- libuv's, never refused --- */
+
+static void *spare_malloc(size_t size)
+{
+	return count(__libc_malloc(size));
+}
+
+static void *spare_calloc(size_t number, size_t size)
+{
+	return count(__libc_calloc(number, size));
+}
+
+static void *spare_realloc(void *memory, size_t size)
+{
+	void *moved = __libc_realloc(memory, size);
+
+	return memory ? moved : count(moved);
+}
+
+__attribute__((constructor(101))) static void spare_libuv(void)
+{
+	uv_replace_allocator(spare_malloc, spare_realloc, spare_calloc, free);
+}
+
+/* --- */
+
+static const char profile[] =
+	"name: full\nmemory: { size: 4M }\ncpus: 2\n"
+	"cpu: { mask: [\"-avx512f\"] }\n"
+	"boot: { plugin: flat, image: image }\n"
+	"devices:\n  - { plugin: kvm-irqchip }\n  - { plugin: kvm-pit }\n"
+	"  - { plugin: rtc-cmos }\n  - { plugin: i8042 }\n  - { plugin: acpi }\n"
+	"  - { plugin: serial16550, id: com1, port: 0x3f8, irq: 4, "
+	"backend: { plugin: \"null\" } }\n"
+	"  - { plugin: debug-exit, port: 0xf4 }\n"
+	"  - { plugin: receiver, peer: { plugin: sender } }\n"
+	"  - { plugin: mover, bell: true }\n"
+	"  - { plugin: clock }\n  - { plugin: steps, id: a }\n"
+	"  - { plugin: steps, id: b, after: a }\n";
+
+static const uint8_t image[64] = { 0xf4 };
+static struct world world;
+
+static uint32_t descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	uint32_t entries = 0;
+
+	while (folder && readdir(folder))
+		entries++;
+	if (folder)
+		closedir(folder);
+	return entries;
+}
+
+/* Creates with the nth allocation failing; returns the status, the VM gone again. */
+static int create(uint32_t nth)
+{
+	int status;
+
+	world.size = world.said = 0;
+	memset(world.log, 0, sizeof(world.log));
+	failing = nth;
+	made = 0;
+	armed = 1;
+	status = world_create(&world);
+	armed = 0;
+	lichen_vm_destroy(world.vm);
+	world.vm = NULL;
+	return status;
+}
+
+/* Every `stride`th allocation from `first` on. */
+static void fail_each(uint32_t first, uint32_t stride)
+{
+	uint32_t total, fds, tolerated = 0;
+	int64_t before;
+
+	world_begin(&world, profile);
+	world_file(&world, "image", image, sizeof(image));
+	for (int i = 0; i < 3; i++) /* what libraries keep for good */
+		CHECK_EQ(0, create(0));
+	total = made;
+	CHECK(total > 100);
+	fds = descriptors();
+	before = atomic_load(&live);
+	for (uint32_t nth = first; nth <= total; nth += stride) {
+		const int status = create(nth);
+
+		if (status != 0 && status != LICHEN_VM_FAILED)
+			tap_fail("allocation %u of %u: status %d: %s", nth, total, status,
+				 world.log);
+		if (status != 0 && world.size == 0)
+			tap_fail("allocation %u of %u: fails and says nothing", nth, total);
+		if (atomic_load(&live) != before)
+			tap_fail("allocation %u of %u: %d blocks are left: %s", nth, total,
+				 (int)(atomic_load(&live) - before), world.log);
+		tolerated += status == 0;
+		CHECK_EQ(0, fake_alive());
+		CHECK_EQ(0, fake_misuses());
+	}
+	printf("# %u allocations, %u of those that failed were done without\n", total,
+	       tolerated);
+	CHECK_EQ(fds, descriptors());
+	world_end(&world);
+}
+
+TEST(memory_that_runs_out_at_any_allocation_fails_the_creation_cleanly)
+{
+	fail_each(1, 1);
+}
+
+#endif

@@ -167,6 +167,16 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 	return 0;
 }
 
+/* What the limit held back since the last line: nobody will say it later. */
+static void fw_instance_suppressed(struct lichen_instance *in)
+{
+	const uint64_t lines = atomic_exchange(&in->limit.suppressed, 0);
+
+	if (lines)
+		fw_host.log(in, LICHEN_LOG_INFO, "%llu lines suppressed",
+			    (unsigned long long)lines);
+}
+
 void fw_instance_destroy(struct lichen_instance *in)
 {
 	if (!in)
@@ -175,6 +185,7 @@ void fw_instance_destroy(struct lichen_instance *in)
 	fw_ledger_revoke(in);
 	fw_links_break(in);
 	atomic_store(&in->state, FW_DRAINED);
+	fw_instance_suppressed(in);
 	if (in->class->destroy)
 		in->class->destroy(in->self);
 	fw_values_close(in->spec, in->self);

@@ -109,7 +109,7 @@ struct lichen_instance {
 		*clients; /* consumers of what it provides; client n is clients[n - 1] */
 	uint32_t client_count;
 	pthread_mutex_t clients_lock; /* guards the two: threads of the instance read them */
-	struct ld_error error; /* last sentence of host->error */
+	struct ld_error error;	      /* last sentence of host->error */
 	pthread_mutex_t error_lock;
 	struct fw_log_limit limit;
 	pthread_mutex_t ledger_lock; /* guards the filling of slots */
@@ -176,6 +176,8 @@ void fw_links_break(struct lichen_instance *in);
 
 /* What the class provides under `id`, or NULL. */
 const struct lichen_provide *fw_provided(const struct lichen_class *class, const char *id);
+/* 1 when the interface has the function at `offset` of its struct. */
+int fw_provides(const struct lichen_provide *provide, size_t offset);
 
 /* Items of a normalised table. */
 #define FW_ITEMS(type, table) ((const type *)(table).items)

@@ -19,6 +19,16 @@ const struct lichen_provide *fw_provided(const struct lichen_class *class, const
 	return NULL;
 }
 
+int fw_provides(const struct lichen_provide *provide, size_t offset)
+{
+	void *function;
+
+	if (!provide || provide->ops_size < offset + sizeof(function))
+		return 0;
+	memcpy(&function, (const uint8_t *)provide->ops + offset, sizeof(function));
+	return function != NULL;
+}
+
 /* Enters `link` among its provider's clients and points it at the provider. */
 static lichen_status fw_link_join(struct fw_link *link, const char *id)
 {

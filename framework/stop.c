@@ -30,7 +30,7 @@ static int fw_stop_press(struct lichen_vm *vm, int *heard)
 			fw_provided(in->class, LICHEN_POWER_BUTTON);
 		const struct lichen_power_button_ops *ops;
 
-		if (!provide)
+		if (!fw_provides(provide, offsetof(struct lichen_power_button_ops, press)))
 			continue;
 		ops = provide->ops;
 		fw_lock(in);

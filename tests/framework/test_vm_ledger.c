@@ -192,6 +192,9 @@ TEST(a_guest_cannot_flood_the_log_by_moving_a_doorbell_to_where_one_is)
 								    .descriptor = 0 },
 					     1));
 	CHECK_EQ(1, lichen_vm_run(world.vm));
+	lichen_vm_destroy(world.vm);
+	world.vm = NULL;
+	CHECK_EQ(1, world_heard(&world, "lines suppressed")); /* told in the end */
 	CHECK(world_heard(&world, "doorbell at window 2") >= 1);
 	CHECK(world_heard(&world, "doorbell at window 2") <= 40);
 	finish();

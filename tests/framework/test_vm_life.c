@@ -431,6 +431,15 @@ TEST(a_console_is_the_vms_once_it_is_there)
 
 /* --- the embedder --- */
 
+TEST(a_peer_that_is_gone_is_no_signal_before_and_after_the_run_either)
+{
+	world_start(&world, DEVICES "  - { plugin: steps, id: a, loud: true }\n"
+				    "  - { plugin: debug-exit }\n");
+	SCRIPT(0, exit_3);
+	CHECK_EQ(3, lichen_vm_run(world.vm));
+	finish(); /* alive, the process has not got SIGPIPE */
+}
+
 TEST(options_of_an_older_program_are_read_as_far_as_they_go)
 {
 	struct lichen_vm_options options = { .struct_size = 0, .profile = "none.yaml" };

@@ -32,6 +32,7 @@ id -u
 echo "$LICHEN_WORD"
 for word; do printf '<%s>\n' "$word"; done
 [ -w /dev/kvm ] && echo kvm
+echo reopened >/dev/stdout
 seq 1 50000
 echo aside >&2
 echo written >"$0.new" && cat "$0.new"
@@ -51,6 +52,7 @@ check "the command's status is passed through" run 67 --cpus 3 --memory 1024 -- 
 	echo "$LICHEN_WORD"
 	printf '<%s>\n' "${words[@]}"
 	echo kvm
+	echo reopened
 	seq 1 50000
 	echo written
 } >"$scratch/want"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* terminal.c: see terminal.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -17,16 +19,35 @@ struct terminal_order {
 	struct termios settings;
 };
 
-enum { GUARD_TERMINAL = 0, GUARD_SOCKET = 1, GUARD_FIRST_UNUSED = 2 };
+enum { GUARD_TERMINAL = 0, GUARD_SOCKET = 1, GUARD_STATE = 2, GUARD_FIRST_UNUSED = 3 };
+
+/* How often the guard looks whether we were stopped: SIGSTOP says nothing to anyone. */
+enum { GUARD_LOOK_MS = 250 };
+
+/*
+ * Our state in /proc/PID/stat, the letter after the last parenthesis (proc(5)), is
+ * that of a process that job control has stopped.
+ */
+static int terminal_guard_stopped(void)
+{
+	char text[256];
+	ssize_t n = pread(GUARD_STATE, text, sizeof(text), 0);
+
+	while (n > 0 && text[n - 1] != ')')
+		n--;
+	return n > 0 && n + 1 < (ssize_t)sizeof(text) && text[n + 1] == 'T';
+}
 
 /*
  * The guard's whole life.  It was forked from a process that may have threads,
  * so only async-signal-safe functions are called; every signal is blocked, among
  * them SIGTTOU, which would stop it as it sets the terminal from the background.
  */
-static _Noreturn void terminal_guard(int descriptor, int socket)
+static _Noreturn void terminal_guard(int descriptor, int socket, int state)
 {
 	struct terminal_order order = { .restore = 0 }, next;
+	struct pollfd wait = { .fd = GUARD_SOCKET, .events = POLLIN };
+	int given = 0; /* back, for as long as we are stopped */
 	ssize_t n;
 
 	/* Out of the way of signals to our process group, a terminal's ^C among them. */
@@ -34,14 +55,25 @@ static _Noreturn void terminal_guard(int descriptor, int socket)
 	prctl(PR_SET_NAME, "lichen-terminal");
 	if (chdir("/"))
 		_exit(1);
-	/* By way of numbers that are neither of the two wanted. */
+	/* By way of numbers that are none of those wanted. */
 	descriptor = fcntl(descriptor, F_DUPFD, GUARD_FIRST_UNUSED);
 	socket = fcntl(socket, F_DUPFD, GUARD_FIRST_UNUSED);
-	if (dup2(descriptor, GUARD_TERMINAL) < 0 || dup2(socket, GUARD_SOCKET) < 0)
+	state = fcntl(state, F_DUPFD, GUARD_FIRST_UNUSED);
+	if (dup2(descriptor, GUARD_TERMINAL) < 0 || dup2(socket, GUARD_SOCKET) < 0 ||
+	    dup2(state, GUARD_STATE) < 0)
 		_exit(1);
 	/* Nothing of the VM's stays open on our account. */
 	close_range(GUARD_FIRST_UNUSED, ~0u, 0);
 	for (;;) {
+		if (poll(&wait, 1, order.restore ? GUARD_LOOK_MS : -1) == 0) {
+			if (!terminal_guard_stopped()) {
+				given = 0;
+			} else if (!given) {
+				tcsetattr(GUARD_TERMINAL, TCSANOW, &order.settings);
+				given = 1; /* what the user changes meanwhile stays */
+			}
+			continue;
+		}
 		n = recv(GUARD_SOCKET, &next, sizeof(next), 0);
 		if (n == (ssize_t)sizeof(next))
 			order = next;
@@ -57,19 +89,26 @@ int terminal_open(struct terminal *t, int descriptor)
 {
 	sigset_t all, old;
 	int ends[2];
-	int error;
+	int error, state;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+	state = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	if (state < 0)
 		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
+		error = errno;
+		close(state);
+		return -error;
+	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = _Fork(); /* no handlers of pthread_atfork(): the guard needs none */
 	error = errno;
 	if (pid == 0)
-		terminal_guard(descriptor, ends[1]);
+		terminal_guard(descriptor, ends[1], state);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	close(ends[1]);
+	close(state);
 	if (pid < 0) {
 		close(ends[0]);
 		return -error;

@@ -4,7 +4,9 @@
  *
  * A guard process holds the terminal and one end of a socket.  It is told of
  * the settings to restore before each change, and restores them when the socket
- * ends, which the kernel sees to even after SIGKILL.
+ * ends, which the kernel sees to even after SIGKILL.  It also looks now and then
+ * whether we were stopped by SIGSTOP, and gives the terminal back meanwhile; what
+ * continues us has to call terminal_raw().
  */
 #ifndef STDIO_TERMINAL_H
 #define STDIO_TERMINAL_H

@@ -25,6 +25,7 @@ struct steps {
 	const struct lichen_link *after;
 	uint32_t fail;
 	uint8_t early; /* claims in create what others claim in realize */
+	uint8_t loud;  /* writes to a peer that is gone, in realize and destroy */
 	int event;     /* descriptor */
 	char *block;
 };
@@ -36,6 +37,7 @@ static const struct lichen_param steps_params[] = {
 	LICHEN_PARAM_AS(LICHEN_CHOICE, struct steps, fail, .choices = LICHEN_TABLE(steps_fails),
 			.help = "step that fails"),
 	LICHEN_PARAM_AS(LICHEN_BOOL, struct steps, early, .help = "claims in create"),
+	LICHEN_PARAM_AS(LICHEN_BOOL, struct steps, loud, .help = "writes where nobody reads"),
 };
 
 static const struct lichen_need steps_needs[] = {
@@ -63,6 +65,18 @@ static lichen_status steps_claim(struct steps *s)
 	if (status == 0)
 		status = host->doorbell_claim(s->dev.in, &bell, &handle);
 	return status;
+}
+
+static void steps_write(const struct steps *s)
+{
+	int ends[2];
+
+	if (!s->loud || pipe(ends) < 0)
+		return;
+	close(ends[0]);
+	if (write(ends[1], "x", 1) > 0)
+		steps_say(s, "somebody reads");
+	close(ends[1]);
 }
 
 static lichen_status steps_create(void *self)
@@ -93,6 +107,7 @@ static lichen_status steps_realize(void *self)
 	lichen_status status = s->early ? 0 : steps_claim(s);
 
 	steps_say(s, "realize");
+	steps_write(s);
 	if (status == 0 && s->fail == STEPS_QUIETLY)
 		s->dev.host->error(s->dev.in, "realize: something that did not matter");
 	if (status < 0 || s->fail != STEPS_REALIZE)
@@ -141,6 +156,7 @@ static void steps_destroy(void *self)
 	struct steps *s = self;
 
 	steps_say(s, "destroy");
+	steps_write(s);
 	free(s->block);
 	close(s->event);
 }

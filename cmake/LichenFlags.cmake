@@ -18,3 +18,16 @@ else()
 		$<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
 	target_link_options(lichen_flags INTERFACE -Wl,-z,relro,-z,now)
 endif()
+
+if(LICHEN_FUZZ)
+	# What libFuzzer is guided by.  Not where a target says that it is loaded and unloaded
+	# again and again, which libFuzzer does not expect.
+	target_compile_options(lichen_flags INTERFACE
+		$<$<NOT:$<BOOL:$<TARGET_PROPERTY:LICHEN_UNGUIDED>>>:-fsanitize=fuzzer-no-link>)
+endif()
+
+if(LICHEN_COVERAGE)
+	# Atomic: vCPU threads count the same lines.
+	target_compile_options(lichen_flags INTERFACE --coverage -fprofile-update=atomic)
+	target_link_options(lichen_flags INTERFACE --coverage)
+endif()

@@ -69,15 +69,18 @@ static lichen_status fw_boot_set_cpu(struct lichen_instance *in, uint32_t index,
 				     const struct lichen_cpu *cpu)
 {
 	struct lichen_vm *vm = in->vm;
+	struct lichen_cpu ours = { 0 };
 
 	if (index >= vm->vcpu_count)
 		return -LICHEN_ERANGE;
+	/* As much of it as both sides know; a plugin of a later minor may know more. */
+	memcpy(&ours, cpu, cpu->struct_size < sizeof(ours) ? cpu->struct_size : sizeof(ours));
 	if (fw_vcpus_run(vm)) {
 		fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
 				  "set_cpu: vCPU %u: it runs", index);
 		return -LICHEN_EBUSY;
 	}
-	return vm->hv->vcpu_set(vm->vcpus[index].hv, cpu);
+	return vm->hv->vcpu_set(vm->vcpus[index].hv, &ours);
 }
 
 static const struct lichen_boot_host fw_boot_host = {

@@ -68,8 +68,9 @@ static int inspect_say_bad(const struct fw_diags *diags, const struct fw_log *lo
 	return failed;
 }
 
-int lichen_check(const struct lichen_vm_options *options, uint32_t form, FILE *to)
+int lichen_check(const struct lichen_vm_options *given, uint32_t form, FILE *to)
 {
+	struct lichen_vm_options options;
 	struct ld_path plugins = { 0 }, fragments = { 0 };
 	struct fw_profile *profile = NULL;
 	struct fw_diags diags = { 0 };
@@ -77,14 +78,15 @@ int lichen_check(const struct lichen_vm_options *options, uint32_t form, FILE *t
 	lichen_status status;
 	int failed;
 
-	fw_log_init(&log, options->log_level, options->log, options->context);
-	status = fw_options_profile(options, &plugins, &fragments, &profile, &diags);
+	fw_options_read(given, &options);
+	fw_log_init(&log, options.log_level, options.log, options.context);
+	status = fw_options_profile(&options, &plugins, &fragments, &profile, &diags);
 	if (status == 0) {
 		fw_profile_tell(profile, &log);
 		failed = inspect_say_good(profile, form, to);
 	} else {
 		if (diags.count == 0)
-			fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options->profile,
+			fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options.profile,
 				fw_status_text(status));
 		failed = inspect_say_bad(&diags, &log, form, to);
 	}

@@ -149,9 +149,26 @@ void fw_line_release(struct fw_irqs *irqs, struct fw_line *line)
 	pthread_mutex_unlock(&pin->lock);
 }
 
+void fw_lines_levels(struct fw_irqs *irqs, uint8_t levels[static FW_PINS_MAX])
+{
+	for (uint32_t i = 0; i < irqs->pin_count; i++) {
+		struct fw_pin *pin = &irqs->pins[i];
+
+		pthread_mutex_lock(&pin->lock);
+		levels[i] = pin->asserted != 0;
+		pthread_mutex_unlock(&pin->lock);
+	}
+}
+
 void fw_lines_hold(struct fw_irqs *irqs)
 {
 	atomic_store(&irqs->held, 1);
+}
+
+/* Claimed by those who hold levels. */
+static int fw_pin_has_level(const struct fw_pin *pin)
+{
+	return pin->claims && (pin->flags & LICHEN_LINE_LEVEL);
 }
 
 /* For all parts of the irqchip: get or set. */
@@ -171,12 +188,11 @@ static lichen_status fw_irqchip_parts(struct fw_irqs *irqs, int set,
  * what was made of them.  A level that rises makes an interrupt of an edge that was
  * served long ago: so the registers are put back after it.
  */
-lichen_status fw_lines_release(struct fw_irqs *irqs)
+lichen_status fw_lines_restore(struct fw_irqs *irqs, const uint8_t levels[static FW_PINS_MAX])
 {
 	uint8_t states[FW_IRQCHIP_PARTS][LICHEN_IRQCHIP_STATE_SIZE];
 	lichen_status status;
 
-	atomic_store(&irqs->held, 0);
 	if (irqs->pin_count == 0)
 		return 0;
 	status = fw_irqchip_parts(irqs, 0, states);
@@ -186,9 +202,23 @@ lichen_status fw_lines_release(struct fw_irqs *irqs)
 		struct fw_pin *pin = &irqs->pins[i];
 
 		pthread_mutex_lock(&pin->lock);
-		if (pin->claims && (pin->flags & LICHEN_LINE_LEVEL))
-			(void)irqs->hv->line(irqs->hvm, i, pin->asserted != 0);
+		if (fw_pin_has_level(pin))
+			(void)irqs->hv->line(irqs->hvm, i, levels[i] != 0);
 		pthread_mutex_unlock(&pin->lock);
 	}
 	return fw_irqchip_parts(irqs, 1, states);
+}
+
+void fw_lines_release(struct fw_irqs *irqs, const uint8_t levels[static FW_PINS_MAX])
+{
+	atomic_store(&irqs->held, 0);
+	for (uint32_t i = 0; i < irqs->pin_count; i++) {
+		struct fw_pin *pin = &irqs->pins[i];
+		const uint32_t was = levels[i] != 0;
+
+		pthread_mutex_lock(&pin->lock);
+		if (fw_pin_has_level(pin) && was != (pin->asserted != 0))
+			(void)irqs->hv->line(irqs->hvm, i, !was);
+		pthread_mutex_unlock(&pin->lock);
+	}
 }

@@ -65,15 +65,19 @@ void fw_line_release(struct fw_irqs *irqs, struct fw_line *line);
 void fw_line_set(struct fw_irqs *irqs, struct fw_line *line, uint32_t level);
 lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line);
 
+/* The level of each pin that level-triggered claimants give it, one byte a pin.  [control] */
+void fw_lines_levels(struct fw_irqs *irqs, uint8_t levels[static FW_PINS_MAX]);
 /*
- * While a state is loaded: lines take levels and the irqchip does not hear of them,
- * which would be interrupts once more.  Pulses of edge-triggered lines are lost: the
- * irqchip's state has them.  [control]
+ * A state is loaded: from here lines take levels and the irqchip does not hear of them.
+ * Pulses of edge-triggered lines are lost: the irqchip's state has them.  [control]
  */
 void fw_lines_hold(struct fw_irqs *irqs);
-/* Brings levels to the irqchip, without an interrupt, as parts of the state that it has
- * now.  -LICHEN_EIO.  [control] */
-lichen_status fw_lines_release(struct fw_irqs *irqs);
+/* The irqchip has its state: pins take the levels that belong to it, which make no
+ * interrupt again.  -LICHEN_EIO.  [control] */
+lichen_status fw_lines_restore(struct fw_irqs *irqs, const uint8_t levels[static FW_PINS_MAX]);
+/* All is loaded: where a claimant's level is another by now, the irqchip hears of it as of
+ * any change.  [control] */
+void fw_lines_release(struct fw_irqs *irqs, const uint8_t levels[static FW_PINS_MAX]);
 
 lichen_status fw_message_claim(struct fw_irqs *irqs, struct fw_message *message);
 void fw_message_release(struct fw_irqs *irqs, struct fw_message *message);

@@ -30,7 +30,8 @@ lichen_status fw_options_profile(const struct lichen_vm_options *given, struct l
 	fw_options_read(given, &options);
 	if (!options.profile || (options.set_count && !options.sets)) {
 		fw_diag(diags, (struct fw_mark){ 0 },
-			"options: no profile is named, overrides are missing, or struct_size is "
+			"options: no profile is named, overrides are missing, or struct_size "
+			"is "
 			"not set");
 		return -LICHEN_EINVAL;
 	}

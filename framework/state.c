@@ -94,6 +94,16 @@ static lichen_status fw_save_instance(struct lichen_instance *in, struct fw_buff
 	return status;
 }
 
+static void fw_save_lines(struct lichen_vm *vm, struct fw_buffer *out)
+{
+	const uint64_t part = fw_part_begin(out, FW_PART_LINES);
+	uint8_t levels[FW_PINS_MAX] = { 0 };
+
+	fw_lines_levels(&vm->irqs, levels);
+	fw_put(out, levels, vm->irqs.pin_count);
+	fw_part_end(out, part);
+}
+
 static lichen_status fw_save_vcpu(struct lichen_vm *vm, uint32_t index, struct fw_buffer *out,
 				  struct ld_error *error)
 {
@@ -119,10 +129,11 @@ static lichen_status fw_save_vcpu(struct lichen_vm *vm, uint32_t index, struct f
 	return status;
 }
 
-/* All are asked before the first is written: one's words may reach another. */
+/* All are asked before the first is written, and consumers first: what a device does to its
+ * line is to be in the irqchip's state. */
 static lichen_status fw_pre_save(struct lichen_vm *vm, struct ld_error *error)
 {
-	for (uint32_t i = 0; i < vm->instance_count; i++) {
+	for (uint32_t i = vm->instance_count; i-- > 0;) {
 		struct lichen_instance *in = vm->instances[i];
 		lichen_status status;
 
@@ -152,6 +163,7 @@ static lichen_status fw_save_all(struct lichen_vm *vm, struct fw_buffer *out,
 			status = fw_save_instance(vm->instances[i], out, error);
 	if (status < 0)
 		return status;
+	fw_save_lines(vm, out);
 	part = fw_part_begin(out, FW_PART_MEMORY);
 	fw_memory_save(&vm->memory, out);
 	fw_part_end(out, part);

@@ -9,12 +9,13 @@
  *	2	instance: text id, text plugin, u32 state_version, fields (state_field.h)
  *	3	memory: runs of pages that are not zero: u64 address, u64 size, bytes
  *	4	vCPU: u32 index, the hypervisor's bytes
- *	5	end, empty; nothing follows
+ *	5	lines: u8 a pin of the irqchip, the level that devices gave it
+ *	6	end, empty; nothing follows
  *
- * The machine comes first, the end last; instances, memory and vCPUs once each, in
- * any order.  An instance without state (state_version 0) is not in it.  Timers are
- * not either: who has one arms it in post_load.  Lines' levels are what their
- * claimants set them to in post_load.
+ * The machine comes first, the end last; the others once each, in any order.  An
+ * instance without state (state_version 0) is not in it.  Timers are not either: who
+ * has one arms it in post_load.  There a line gets the level that the device finds
+ * right; where it is not the one that it had, the irqchip hears of a change.
  */
 #ifndef FW_STATE_H
 #define FW_STATE_H

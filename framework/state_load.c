@@ -22,7 +22,8 @@ struct fw_told {
 struct fw_apart {
 	uint64_t guest_clock, hv_clock; /* ns */
 	struct fw_reader memory;
-	uint32_t has_machine, has_memory, ended;
+	uint8_t levels[FW_PINS_MAX];
+	uint32_t has_machine, has_memory, has_lines, ended;
 	struct fw_told *instances; /* one an instance of the VM */
 	struct fw_reader *vcpus;   /* one a vCPU; at NULL: not there */
 };
@@ -118,6 +119,25 @@ static lichen_status fw_apart_vcpu(const struct lichen_vm *vm, struct fw_reader 
 	return 0;
 }
 
+static lichen_status fw_apart_lines(const struct lichen_vm *vm, struct fw_reader in,
+				    struct fw_apart *apart, struct ld_error *error)
+{
+	if (apart->has_lines || in.left != vm->irqs.pin_count) {
+		ld_error_set(error, "state of lines: %s",
+			     apart->has_lines ? "is there twice" : "another number of them");
+		return -LICHEN_EBADMSG;
+	}
+	for (uint32_t i = 0; i < vm->irqs.pin_count; i++) {
+		apart->levels[i] = in.at[i];
+		if (in.at[i] <= 1)
+			continue;
+		ld_error_set(error, "state of lines: %u at %u: not 0 or 1", in.at[i], i);
+		return -LICHEN_EBADMSG;
+	}
+	apart->has_lines = 1;
+	return 0;
+}
+
 static lichen_status fw_apart_part(struct lichen_vm *vm, uint32_t tag, struct fw_reader in,
 				   struct fw_apart *apart, struct ld_error *error)
 {
@@ -140,6 +160,8 @@ static lichen_status fw_apart_part(struct lichen_vm *vm, uint32_t tag, struct fw
 		return fw_memory_check(&vm->memory, in, error);
 	case FW_PART_VCPU:
 		return fw_apart_vcpu(vm, in, apart, error);
+	case FW_PART_LINES:
+		return fw_apart_lines(vm, in, apart, error);
 	case FW_PART_END:
 		apart->ended = in.left == 0;
 		return 0;
@@ -165,9 +187,9 @@ static lichen_status fw_apart_whole(const struct lichen_vm *vm, const struct fw_
 		ld_error_set(error, "state of vCPU %u: is missing", i);
 		return -LICHEN_EBADMSG;
 	}
-	if (apart->has_memory)
+	if (apart->has_memory && apart->has_lines)
 		return 0;
-	ld_error_set(error, "state of memory: is missing");
+	ld_error_set(error, "state of %s: is missing", apart->has_memory ? "lines" : "memory");
 	return -LICHEN_EBADMSG;
 }
 
@@ -270,7 +292,7 @@ static lichen_status fw_post_load(struct lichen_vm *vm, const struct fw_apart *a
 static lichen_status fw_take_over(struct lichen_vm *vm, const struct fw_apart *apart,
 				  struct ld_error *error)
 {
-	lichen_status status, lines;
+	lichen_status status;
 
 	fw_clock_set(&vm->loop, apart->guest_clock);
 	fw_memory_load(&vm->memory, apart->memory);
@@ -281,14 +303,15 @@ static lichen_status fw_take_over(struct lichen_vm *vm, const struct fw_apart *a
 	status = fw_take_instances(vm, apart, 1, error);
 	if (status == 0)
 		status = fw_post_load(vm, apart, error);
-	lines = fw_lines_release(&vm->irqs);
-	if (status == 0 && lines < 0) {
-		ld_error_set(error, "state: the interrupt controllers do not take it");
-		status = lines;
+	if (status == 0) {
+		status = fw_lines_restore(&vm->irqs, apart->levels);
+		if (status < 0)
+			ld_error_set(error, "state: the interrupt controllers do not take it");
 	}
 	for (uint32_t i = 0; i < vm->vcpu_count && status == 0; i++)
 		status = vm->hv->vcpu_load(vm->vcpus[i].hv, apart->vcpus[i].at,
 					   apart->vcpus[i].left, error);
+	fw_lines_release(&vm->irqs, apart->levels);
 	if (status == 0 && vm->hv->clock_set(vm->hvm, apart->hv_clock) < 0) {
 		ld_error_set(error, "state: the hypervisor does not take the guest's clock");
 		status = -LICHEN_EIO;

@@ -14,7 +14,8 @@ enum fw_part {
 	FW_PART_INSTANCE = 2,
 	FW_PART_MEMORY = 3,
 	FW_PART_VCPU = 4,
-	FW_PART_END = 5,
+	FW_PART_LINES = 5,
+	FW_PART_END = 6,
 };
 
 /* 1: the instance is in the stream. */

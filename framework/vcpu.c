@@ -95,7 +95,8 @@ static void fw_vcpu_failure(struct fw_vcpu *vcpu, uint32_t status, const char *w
 	fw_vcpu_crash(vcpu, status, text);
 }
 
-__attribute__((noinline)) static void fw_vcpu_exit(struct fw_vcpu *vcpu, const struct hv_exit *exit)
+__attribute__((noinline)) static void fw_vcpu_exit(struct fw_vcpu *vcpu,
+						   const struct hv_exit *exit)
 {
 	switch (exit->kind) {
 	case HV_EXIT_IO:

@@ -202,10 +202,20 @@ static lichen_status kvm_tsc_rate(struct hv_vcpu *vcpu, uint32_t khz, struct ld_
  */
 static int kvm_tsc_put(struct hv_vcpu *vcpu, uint64_t value)
 {
-	if (vcpu->index == 0 && value != 0 &&
-	    kvm_msr_set(vcpu, KVM_MSR_TSC, value + KVM_TSC_APART) < 0)
+	union kvm_one_msr one = { .msrs.nmsrs = 1 };
+	int result = 1;
+
+	if (vcpu->index == 0 && value != 0)
+		result = kvm_msr_set(vcpu, KVM_MSR_TSC, value + KVM_TSC_APART);
+	if (result >= 0)
+		result = kvm_msr_set(vcpu, KVM_MSR_TSC, value);
+	if (result < 0)
+		return result;
+	/* One that follows the host's whatever is written may be ahead, but not go back. */
+	one.msrs.entries[0] = (struct kvm_msr_entry){ .index = KVM_MSR_TSC };
+	if (kvm_call(vcpu->fd, KVM_GET_MSRS, &one) != 1 || one.msrs.entries[0].data < value)
 		return -EINVAL;
-	return kvm_msr_set(vcpu, KVM_MSR_TSC, value);
+	return 0;
 }
 
 static int kvm_xsave_put(struct hv_vcpu *vcpu, const struct kvm_cpu_state *state)

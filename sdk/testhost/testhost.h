@@ -51,6 +51,17 @@ void th_set_cpus(struct th *th, uint32_t cpus); /* 1 */
 /* create, links, placement, realize, publish, resume.  Returns the first failure, undone. */
 lichen_status th_start(struct th *th);
 lichen_status th_reset(struct th *th, uint32_t kind); /* pause, reset, publish, resume */
+/*
+ * pause, pre_save, the declared fields as bytes in a form of this host's own, resume.
+ * *bytes is the caller's to free().  Returns the first failure.
+ */
+lichen_status th_save(struct th *th, uint8_t **bytes, uint32_t *size);
+/*
+ * pause, fields from bytes that th_save() made of an instance of the same class,
+ * post_load, resume.  Returns what post_load does; after a failure the instance is only
+ * good for th_destroy().
+ */
+lichen_status th_restore(struct th *th, const uint8_t *bytes, uint32_t size);
 const char *th_error(const struct th *th);	      /* the last sentence, "" for none */
 void *th_self(struct th *th);			      /* the instance's memory */
 const struct lichen_class *th_class(const struct th *th);

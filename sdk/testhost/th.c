@@ -204,7 +204,7 @@ static lichen_status th_long_step(struct th *th, uint32_t operation, const char 
 	return th_finish(th, operation, name, status);
 }
 
-static void th_resume(struct th *th)
+void th_resume(struct th *th)
 {
 	struct th_frame frame;
 
@@ -214,6 +214,16 @@ static void th_resume(struct th *th)
 	th_begin(th, &frame, "resume", TH_CONTROL);
 	th->class.resume(th->self);
 	th_end(th, &frame);
+}
+
+lichen_status th_pause(struct th *th)
+{
+	const lichen_status status =
+		th_long_step(th, LICHEN_OP_PAUSE, "pause", th->class.pause);
+
+	if (status >= 0)
+		th->state = TH_PAUSED;
+	return status;
 }
 
 /* Takes back what the instance holds; joins its threads. */
@@ -323,10 +333,9 @@ lichen_status th_reset(struct th *th, uint32_t kind)
 	th->asked.reset = 0;
 	if (kind == LICHEN_RESET_FUNCTION)
 		return th_reset_step(th, kind);
-	status = th_long_step(th, LICHEN_OP_PAUSE, "pause", th->class.pause);
+	status = th_pause(th);
 	if (status < 0)
 		return status;
-	th->state = TH_PAUSED;
 	status = th_reset_step(th, kind);
 	if (status == 0)
 		status = th_step(th, "publish", th->class.publish);
@@ -337,9 +346,8 @@ lichen_status th_reset(struct th *th, uint32_t kind)
 void th_destroy(struct th *th)
 {
 	if (th->state == TH_RUNNING) {
-		if (th_long_step(th, LICHEN_OP_PAUSE, "pause", th->class.pause) < 0)
+		if (th_pause(th) < 0)
 			th_fail(th, "pause", "failed: %s", th->error);
-		th->state = TH_PAUSED;
 		th_clients(th, 0);
 		th->state = TH_QUIESCING;
 		if (th_long_step(th, LICHEN_OP_QUIESCE, "quiesce", th->class.quiesce) < 0)

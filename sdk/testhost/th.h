@@ -208,6 +208,8 @@ struct th_object *th_object_next(struct th *th, enum th_kind kind, uint32_t *at)
 void th_object_free(struct th_object *object);
 
 /* Parts of the lifecycle, by file. */
+lichen_status th_pause(struct th *th);
+void th_resume(struct th *th);
 void th_open_plugin(struct th *th);
 void th_close_plugin(struct th *th);
 void th_values_init(struct th *th);

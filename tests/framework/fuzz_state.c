@@ -15,7 +15,7 @@ static struct fw_buffer fuzz_again;
 uint32_t fuzz_taken;
 
 #define FUZZ_PROFILE                                                                       \
-	"name: fuzz\nmemory: { size: 64K }\nboot: { plugin: begin }\ndevices:\n"           \
+	"name: fuzz\nmemory: { size: 1M }\nboot: { plugin: begin }\ndevices:\n"            \
 	"  - { plugin: kvm-irqchip }\n  - { plugin: kvm-pit }\n  - { plugin: rtc-cmos }\n" \
 	"  - { plugin: i8042 }\n  - { plugin: serial16550, id: com1 }\n"                   \
 	"  - { plugin: debug-exit }\n"

@@ -22,7 +22,9 @@ enum {
 	PAGE = 0x8000,
 	LINE_KBD = 1,
 	LINE_RTC = 8,
-	PASSED = (0x20 + LINE_RTC) << 1 | 1, /* how the script ends: the vector of the clock */
+	/* How the script ends: the vector of the interrupt that came last. */
+	PASSED = (0x20 + LINE_RTC) << 1 | 1,
+	PASSED_TOO = (0x20 + LINE_KBD) << 1 | 1,
 };
 
 /* Tells every device something, stops, and asks them. */
@@ -48,8 +50,8 @@ static const struct fake_step script[] = {
 	FAKE_IN(CMOS + 1, 1),
 	FAKE_IN(PM1_EN, 2),
 	FAKE_LOAD(PAGE, 8),
-	FAKE_HALT(), /* the keyboard's second byte */
-	FAKE_HALT(), /* the clock */
+	FAKE_HALT(), /* the keyboard and the clock, in any order */
+	FAKE_HALT(),
 	FAKE_OUT_RAX(EXIT, 1),
 };
 
@@ -83,6 +85,13 @@ static void refused(lichen_status want, const char *why)
 		tap_fail("want \"%s\" in \"%s\"", why, error.text);
 }
 
+static void two_passes(void)
+{
+	const int status = lichen_vm_run(two.vm);
+
+	CHECK(status == PASSED || status == PASSED_TOO);
+}
+
 static void finish(void)
 {
 	world_end(&one);
@@ -106,7 +115,7 @@ TEST(a_vm_goes_on_in_another_as_if_nothing_had_been)
 	CHECK_EQ(1, view.level[LINE_KBD]);
 	CHECK_EQ(0, view.level[4]);
 	CHECK_EQ(0, *(uint8_t *)fw_memory_at(&two.vm->memory, 0x5fff, 1));
-	CHECK_EQ(PASSED, lichen_vm_run(two.vm));
+	two_passes();
 	CHECK_EQ(6, fake_read_count(two.hvm, 0));
 	for (uint32_t i = 0; i < 6; i++)
 		CHECK_EQ(want[i], fake_read_at(two.hvm, 0, i));
@@ -148,8 +157,45 @@ TEST(a_guest_older_than_the_host_has_working_timers)
 	memcpy(out.bytes + 12 + 12 + 12, &century, 8);
 	CHECK_EQ(0, load_two());
 	CHECK_EQ(century, fw_clock_now(&two.vm->loop, LICHEN_CLOCK_GUEST));
-	CHECK_EQ(PASSED, lichen_vm_run(two.vm)); /* which takes the timer's interrupt */
+	two_passes(); /* which takes the timer's interrupt */
 	CHECK(fw_clock_now(&two.vm->loop, LICHEN_CLOCK_GUEST) > century);
+	finish();
+}
+
+/* Where `text` is in the state. */
+static uint64_t find(const char *text, uint64_t from)
+{
+	for (uint64_t i = from; i + strlen(text) <= out.size; i++)
+		if (memcmp(out.bytes + i, text, strlen(text)) == 0)
+			return i;
+	tap_fail("\"%s\" is not in the state", text);
+}
+
+TEST(an_interrupt_that_was_due_and_not_raised_comes_in_the_other_vm)
+{
+	static const struct fake_step due[] = {
+		FAKE_OUT(CMOS, 1, 0x0b),
+		FAKE_OUT(CMOS + 1, 1, 0x42), /* 1024 interrupts a second */
+		FAKE_STOP(&stop),
+		FAKE_IN(SCR, 1),
+		FAKE_HALT(),
+		FAKE_OUT_RAX(EXIT, 1),
+	};
+	uint64_t flags;
+
+	world_start(&one, STATE_PROFILE);
+	fake_script(one.hvm, 0, due, FAKE_STEPS(due));
+	stop.vm = one.vm;
+	CHECK_EQ(STATE_SAVED, lichen_vm_run(one.vm));
+	CHECK_EQ(0, stop.status);
+	world_start(&two, STATE_PROFILE);
+	fake_script(two.hvm, 0, due, FAKE_STEPS(due));
+	/* Register C has the flag, the line has not: so it is when the chip finds, as it is
+	 * saved, that a tick has passed. */
+	flags = find("\1c\1", find("rtc-cmos", 0));
+	out.bytes[flags + 3 + 1 + 4 + 8] = 0x40;
+	CHECK_EQ(0, load_two());
+	CHECK_EQ(PASSED, lichen_vm_run(two.vm));
 	finish();
 }
 
@@ -159,7 +205,7 @@ TEST(a_loaded_state_may_be_loaded_over_again)
 	start(&two, STATE_PROFILE);
 	for (uint32_t i = 0; i < 3; i++)
 		CHECK_EQ(0, load_two());
-	CHECK_EQ(PASSED, lichen_vm_run(two.vm));
+	two_passes();
 	finish();
 }
 
@@ -187,15 +233,6 @@ TEST(another_machine_is_refused_by_what_differs)
 	world_end(&two);
 	two.folder[0] = '\0';
 	finish();
-}
-
-/* Where `text` is in the state. */
-static uint64_t find(const char *text, uint64_t from)
-{
-	for (uint64_t i = from; i + strlen(text) <= out.size; i++)
-		if (memcmp(out.bytes + i, text, strlen(text)) == 0)
-			return i;
-	tap_fail("\"%s\" is not in the state", text);
 }
 
 TEST(an_instance_of_another_plugin_is_refused)

@@ -76,6 +76,14 @@ TEST(what_a_guest_makes_a_plugin_say_cannot_command_a_terminal)
 	finish();
 }
 
+TEST(a_vcpu_that_runs_is_not_set_by_others)
+{
+	breaks(7);
+	CHECK_EQ(1, world_heard(&world, "plugin misbehaves [misuse/a] set_cpu: vCPU 0"));
+	CHECK_EQ(0, world_heard(&world, "it was set"));
+	finish();
+}
+
 TEST(a_line_that_the_irqchip_lacks_is_refused)
 {
 	world_begin(&world, BASE "devices:\n  - { plugin: kvm-irqchip }\n"

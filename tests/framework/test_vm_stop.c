@@ -44,6 +44,13 @@ TEST(without_a_power_button_a_vm_ends_when_it_is_asked)
 	finish();
 }
 
+TEST(a_power_button_that_nobody_can_press_is_none)
+{
+	start(BASE "  - { plugin: misuse }\n");
+	CHECK(stopped(LICHEN_VM_STOPPED, 20 * SECOND) < 5000);
+	finish();
+}
+
 TEST(a_guest_that_hears_the_button_powers_itself_off)
 {
 	start(BASE "  - { plugin: button }\n");

@@ -3,6 +3,8 @@
  * misuse: breaks the rules of the host, as the guest tells it by a number written
  * to its port; the two of them share what they should not.
  */
+#include <lichen/acpi.h>
+#include <lichen/boot.h>
 #include <lichen/device.h>
 
 enum misuse_how {
@@ -12,6 +14,7 @@ enum misuse_how {
 	MISUSE_KIND = 4,     /* takes a timer for a line */
 	MISUSE_END = 5,	     /* asks for an end that there is none of */
 	MISUSE_TERMINAL = 6, /* says what a terminal would obey */
+	MISUSE_CPU = 7,	     /* sets the registers of a vCPU that runs */
 };
 
 struct misuse {
@@ -43,6 +46,16 @@ static lichen_status misuse_realize(void *self)
 	return status;
 }
 
+static void misuse_set_cpu(const struct misuse *m)
+{
+	const struct lichen_boot_host *boot =
+		m->dev.host->interface(m->dev.in, LICHEN_BOOT_HOST);
+	const struct lichen_cpu cpu = { LICHEN_STRUCT(struct lichen_cpu) };
+
+	if (boot->set_cpu(m->dev.in, 0, &cpu) == 0)
+		m->dev.host->log_guest(m->dev.in, LICHEN_LOG_ERROR, "it was set");
+}
+
 static void misuse_write(void *self, uint64_t cookie, uint64_t off, uint32_t size,
 			 uint64_t value)
 {
@@ -69,6 +82,9 @@ static void misuse_write(void *self, uint64_t cookie, uint64_t off, uint32_t siz
 	case MISUSE_TERMINAL:
 		host->log_guest(m->dev.in, LICHEN_LOG_INFO, "%s", "\x1b[2Jgone\nfake line");
 		break;
+	case MISUSE_CPU:
+		misuse_set_cpu(m);
+		break;
 	}
 }
 
@@ -88,12 +104,22 @@ static const struct lichen_window misuse_windows[] = {
 	  .ops = &misuse_io, .place = LICHEN_PLACE_PORT, .placed_by = "port" },
 };
 
+/* A power button that nobody can press. */
+static const struct lichen_power_button_ops misuse_button = {
+	LICHEN_STRUCT(struct lichen_power_button_ops),
+};
+
+static const struct lichen_provide misuse_provides[] = {
+	LICHEN_PROVIDE(LICHEN_POWER_BUTTON, misuse_button),
+};
+
 static const struct lichen_class misuse_class = {
 	LICHEN_STRUCT(struct lichen_class),
 	.summary = "breaks rules for the framework's tests",
 	.instance_size = sizeof(struct misuse),
 	.params = LICHEN_TABLE(misuse_params),
 	.windows = LICHEN_TABLE(misuse_windows),
+	.provides = LICHEN_TABLE(misuse_provides),
 	.realize = misuse_realize,
 	.timer = misuse_timer,
 };

@@ -7,17 +7,62 @@
 
 #include "memory_map.h"
 
+#define FW_LARGE_PAGE (UINT64_C(2) << 20) /* what x86-64 and transparent huge pages have */
+
 void fw_memory_init(struct fw_memory *memory, const struct hv_ops *hv, struct hv_vm *hvm)
 {
 	*memory = (struct fw_memory){ .hv = hv, .hvm = hvm };
 }
 
-static void *fw_memory_map_run(const struct lichen_ram *run)
+/* Host memory for a run, mapped at `at` where that is not NULL. */
+static void *fw_memory_map_at(const struct lichen_ram *run, void *at)
 {
-	const int flags =
-		run->descriptor >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	void *at = mmap(NULL, run->size, PROT_READ | PROT_WRITE, flags, run->descriptor,
-			run->descriptor >= 0 ? (off_t)run->offset : 0);
+	const int fixed = at ? MAP_FIXED : 0;
+
+	if (run->descriptor >= 0)
+		return mmap(at, run->size, PROT_READ | PROT_WRITE, MAP_SHARED | fixed,
+			    run->descriptor, (off_t)run->offset);
+	return mmap(at, run->size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+}
+
+/*
+ * A mapping whose address differs from `gpa` by a multiple of the largest page, because only
+ * then can KVM map a large page of the host's as one of the guest's.  Older kernels put it
+ * anywhere, so room is reserved first, and what is too much of it is given back.
+ */
+static void *fw_memory_map_run(const struct lichen_ram *run, lichen_gpa gpa)
+{
+	const uint64_t page = run->page_size > FW_LARGE_PAGE ? run->page_size : FW_LARGE_PAGE;
+	uint64_t head;
+	uint8_t *room;
+	void *at;
+
+	if (run->size < page || gpa % page || (page & (page - 1)) ||
+	    run->size > SIZE_MAX - page)
+		return fw_memory_map_at(run, NULL);
+	room = mmap(NULL, run->size + page, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		return MAP_FAILED;
+	head = -(uint64_t)(uintptr_t)room & (page - 1);
+	at = fw_memory_map_at(run, room + head);
+	if (at == MAP_FAILED) {
+		const int error = errno;
+
+		munmap(room, run->size + page);
+		errno = error;
+		return MAP_FAILED;
+	}
+	if (head)
+		munmap(room, head);
+	munmap(room + head + run->size, page - head);
+	return at;
+}
+
+static void *fw_memory_map(const struct lichen_ram *run, lichen_gpa gpa)
+{
+	void *at = fw_memory_map_run(run, gpa);
 
 	if (at == MAP_FAILED)
 		return NULL;
@@ -52,7 +97,7 @@ static lichen_status fw_memory_add(struct fw_memory *memory, lichen_gpa gpa, uin
 static lichen_status fw_memory_place_run(struct fw_memory *memory, const struct lichen_ram *run,
 					 lichen_gpa *gpa, struct ld_error *error)
 {
-	uint8_t *host = fw_memory_map_run(run);
+	uint8_t *host = fw_memory_map(run, *gpa);
 	uint64_t left = run->size;
 	lichen_status status = 0;
 
@@ -197,6 +242,7 @@ static uint64_t fw_memory_part(const struct fw_memory *memory, lichen_gpa gpa, u
 	const struct fw_piece *piece = fw_memory_piece(memory, gpa);
 	uint64_t room;
 
+	*at = NULL;
 	if (!piece)
 		return 0;
 	room = piece->size - (gpa - piece->gpa);

@@ -147,9 +147,11 @@ TEST(overrides_changed_at_random_apply_or_are_refused)
 					    "devices.com1.backend={plugin: sink, id: x}",
 					    "boot.cmdline=a b c", "devices=[{plugin: chip}]" };
 
+	const uint64_t end = now_ms() + 5 * RUN_MS; /* ThreadSanitizer takes longer */
+
 	config_begin(&c);
 	random_state = SEED;
-	for (uint32_t runs = 0; runs < 1000; runs++) {
+	for (uint32_t runs = 0; runs < 1000 && now_ms() < end; runs++) {
 		const char *set = sets[random_below(sizeof(sets) / sizeof(sets[0]))];
 		size_t size = strlen(set);
 

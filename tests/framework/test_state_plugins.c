@@ -145,9 +145,11 @@ TEST(kvm_pit_goes_over)
 {
 	goes_over("kvm-pit");
 }
+TEST(pvpanic_goes_over)
 {
 	goes_over("pvpanic");
 }
+TEST(debug_port_goes_over)
 {
 	goes_over("debug-port");
 }

@@ -153,11 +153,19 @@ static lichen_status multiboot_write_low(struct multiboot *m, const struct liche
 					 lichen_gpa module)
 {
 	const struct lichen_host *host = m->dev.host;
+	/* Images look for lower memory's end where a BIOS would have said it. */
+	const uint16_t ebda = LICHEN_E820_LEGACY >> 4, lower = LICHEN_E820_LEGACY >> 10;
 	uint64_t gdt[LICHEN_X86_GDT_ENTRIES];
 	lichen_status status;
 
 	lichen_x86_gdt(0, gdt);
 	status = host->memory_write(m->dev.in, 0, MULTIBOOT_GDT_AT, gdt, sizeof(gdt));
+	if (status >= 0)
+		status = host->memory_write(m->dev.in, 0, MULTIBOOT_EBDA_AT, &ebda,
+					    sizeof(ebda));
+	if (status >= 0)
+		status = host->memory_write(m->dev.in, 0, MULTIBOOT_LOWER_AT, &lower,
+					    sizeof(lower));
 	if (status >= 0)
 		status = host->memory_write(m->dev.in, 0, MULTIBOOT_NAME_AT, MULTIBOOT_LOADER,
 					    sizeof(MULTIBOOT_LOADER));
@@ -186,7 +194,7 @@ static lichen_status multiboot_load(void *self, uint64_t client)
 	lichen_status status;
 
 	(void)client;
-	status = lichen_e820_read(&m->dev, MULTIBOOT_GDT_AT, MULTIBOOT_LOW_END, &map);
+	status = lichen_e820_read(&m->dev, MULTIBOOT_EBDA_AT, MULTIBOOT_LOW_END, &map);
 	if (status >= 0)
 		status = lichen_elf_fits(&m->dev, &m->file, elf, &map);
 	if (status < 0)

@@ -4,6 +4,7 @@
  * Multiboot Specification 0.6.96.  All addresses are physical.
  *
  * Fixed, in the first 640 KiB, all of it for the guest to reuse once it runs:
+ *	0x400	the BIOS data area: where the EBDA is, how much memory there is below it
  *	0x6000	the GDT			0x7000	the information, module list, name
  *	0x8000	the memory map		0x20000	the command lines, 32 KiB each at most
  */
@@ -15,6 +16,8 @@
 #define MULTIBOOT_EAX 0x2badb002u /* by which the image knows that it is started so */
 
 enum {
+	MULTIBOOT_EBDA_AT = 0x40e,  /* 16 bits: segment of the EBDA, which ends lower memory */
+	MULTIBOOT_LOWER_AT = 0x413, /* 16 bits: lower memory, KiB */
 	MULTIBOOT_GDT_AT = 0x6000,
 	MULTIBOOT_INFO_AT = 0x7000,
 	MULTIBOOT_MODULES_AT = 0x7100,

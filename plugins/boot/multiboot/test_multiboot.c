@@ -201,6 +201,8 @@ TEST(the_information_says_memory_module_and_command_lines)
 	info = guest(th, th_cpu(th)->rbx);
 	CHECK_EQ(0x24d, info->flags);
 	CHECK_EQ(639, info->mem_lower);
+	CHECK_EQ(0, memcmp(guest(th, 0x40e), "\xc0\x9f", 2));
+	CHECK_EQ(0, memcmp(guest(th, 0x413), "\x7f\x02", 2));
 	CHECK_EQ((RAM >> 10) - 1024, info->mem_upper);
 	CHECK_EQ(0, strcmp(guest(th, info->cmdline), "kernel console=com1"));
 	CHECK_EQ(0, strcmp(guest(th, info->boot_loader_name), "Lichen"));

@@ -79,12 +79,12 @@ struct lichen_symbiotic_ops {
 	 */
 	void (*agreed)(void *self, uint64_t client, uint64_t features);
 	/*
-	 * The guest on vCPU `vcpu` reads or writes MSR `msr`, counted from the block's
-	 * first, which the instance has claimed.  Negative: the guest gets #GP.
-	 * [vcpu, running]
+	 * The guest on vCPU `vcpu` reads MSR `msr`, counted from the block's first, which
+	 * the instance has claimed.  Negative: the guest gets #GP.  [vcpu, running]
 	 */
 	lichen_status (*msr_read)(void *self, uint64_t client, uint32_t vcpu, uint32_t msr,
 				  uint64_t *value);
+	/* The same, of a write.  [vcpu, running] */
 	lichen_status (*msr_write)(void *self, uint64_t client, uint32_t vcpu, uint32_t msr,
 				   uint64_t value);
 	/*

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* directory.c: reads what a guest shares.  See <lichen/sdk/directory.h>. */
+#include <string.h>
+
+#include <lichen/guest/discovery.h>
+#include <lichen/sdk/directory.h>
+
+#define DIRECTORY_VERSION 1u
+
+lichen_status lichen_shared_at(const struct lichen_dev *dev, uint64_t value, uint32_t pages,
+			       struct lichen_shared *shared)
+{
+	const struct lichen_shared wanted = {
+		.dev = dev,
+		.gpa = LICHEN_AT_GPA(value),
+		.size = (uint64_t)LICHEN_AT_PAGES(value) * LICHEN_GUEST_PAGE,
+	};
+	struct lichen_map map = { LICHEN_STRUCT(struct lichen_map) };
+	lichen_status status;
+
+	if (value == 0) {
+		*shared = (struct lichen_shared){ .dev = dev };
+		return 1;
+	}
+	if (!(value & 1) || LICHEN_AT_PAGES(value) > pages)
+		return -LICHEN_EINVAL;
+	status = dev->host->memory_map(dev->in, 0, wanted.gpa, wanted.size, LICHEN_ACCESS_READ,
+				       &map);
+	if (status < 0)
+		return -LICHEN_EFAULT;
+	dev->host->memory_unmap(dev->in, &map, 0);
+	*shared = wanted;
+	return 0;
+}
+
+static int inside(uint64_t size, uint64_t offset, uint64_t length)
+{
+	return offset <= size && length <= size - offset;
+}
+
+/* The bytes [offset, offset + size) of it, until unmapped; NULL: not RAM (any more). */
+static const uint8_t *map_part(const struct lichen_shared *shared, uint64_t offset,
+			       uint64_t size, struct lichen_map *map)
+{
+	*map = (struct lichen_map){ LICHEN_STRUCT(struct lichen_map) };
+	if (shared->dev->host->memory_map(shared->dev->in, 0, shared->gpa + offset, size,
+					  LICHEN_ACCESS_READ, map) < 0)
+		return NULL;
+	return map->data;
+}
+
+static void unmap_part(const struct lichen_shared *shared, struct lichen_map *map)
+{
+	shared->dev->host->memory_unmap(shared->dev->in, map, 0);
+}
+
+/* Guest memory is aligned as the guest's addresses are, which callers have checked. */
+static uint32_t sequence_at(const uint8_t *at)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Copies `size` bytes between two reads of the same even sequence.  Returns the tries that
+ * it took beyond the first, or -LICHEN_EAGAIN.
+ */
+static lichen_status copy_whole(const uint8_t *sequence, const uint8_t *from, void *to,
+				uint64_t size)
+{
+	for (int32_t tries = 0; tries < LICHEN_SPY_RETRIES; tries++) {
+		const uint32_t before = sequence_at(sequence);
+
+		if (before & 1) {
+			__builtin_ia32_pause();
+			continue;
+		}
+		memcpy(to, from, size);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (sequence_at(sequence) == before)
+			return tries;
+	}
+	return -LICHEN_EAGAIN;
+}
+
+static int head_is_right(const struct lichen_shared *shared, uint32_t magic,
+			 const struct lichen_directory *head)
+{
+	return head->magic == magic && head->version == DIRECTORY_VERSION &&
+	       head->size >= sizeof(*head) && head->size <= shared->size &&
+	       head->count <= LICHEN_DIRECTORY_MAX && head->entries % 8 == 0 &&
+	       inside(head->size, head->entries,
+		      (uint64_t)head->count * sizeof(struct lichen_directory_entry));
+}
+
+/* One try: head and entries of one state; LICHEN_EAGAIN where the writer came between. */
+static lichen_status read_once(const struct lichen_shared *shared, uint32_t magic,
+			       const uint8_t *base, struct lichen_directory_entry *entries,
+			       struct lichen_directory *head)
+{
+	const uint8_t *sequence = base + offsetof(struct lichen_directory, sequence);
+	lichen_status status = copy_whole(sequence, base, head, sizeof(*head));
+
+	if (status < 0)
+		return status;
+	if (!head_is_right(shared, magic, head))
+		return -LICHEN_EBADMSG;
+	memcpy(entries, base + head->entries, head->count * sizeof(*entries));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return sequence_at(sequence) == head->sequence ? 0 : -LICHEN_EAGAIN;
+}
+
+lichen_status lichen_directory_read(const struct lichen_shared *shared, uint32_t magic,
+				    struct lichen_directory_entry entries[LICHEN_DIRECTORY_MAX],
+				    uint32_t *count)
+{
+	struct lichen_directory head;
+	lichen_status status = -LICHEN_EAGAIN;
+	struct lichen_map map;
+	const uint8_t *base;
+	uint32_t named = 0;
+
+	if (shared->size == 0)
+		return -LICHEN_ENOENT;
+	base = map_part(shared, 0, shared->size, &map);
+	if (!base)
+		return -LICHEN_EFAULT;
+	for (uint32_t tries = 0; tries < LICHEN_SPY_RETRIES && status == -LICHEN_EAGAIN;
+	     tries++)
+		status = read_once(shared, magic, base, entries, &head);
+	unmap_part(shared, &map);
+	if (status < 0)
+		return status;
+	for (uint32_t i = 0; i < head.count; i++) {
+		if (entries[i].name[0] == '\0')
+			continue;
+		if (i != named)
+			entries[named] = entries[i];
+		entries[named++].name[LICHEN_DIRECTORY_NAME - 1] = '\0';
+	}
+	*count = named;
+	return 0;
+}
+
+lichen_status lichen_directory_find(const struct lichen_shared *shared, uint32_t magic,
+				    const char *name, struct lichen_directory_entry *entry)
+{
+	struct lichen_directory_entry entries[LICHEN_DIRECTORY_MAX];
+	uint32_t count;
+	lichen_status status = lichen_directory_read(shared, magic, entries, &count);
+
+	if (status < 0)
+		return status;
+	for (uint32_t i = 0; i < count; i++) {
+		if (strcmp(entries[i].name, name) == 0) {
+			*entry = entries[i];
+			return 0;
+		}
+	}
+	return -LICHEN_ENOENT;
+}
+
+lichen_status lichen_directory_schema(const struct lichen_shared *shared,
+				      const struct lichen_directory_entry *entry,
+				      char text[LICHEN_SCHEMA_MAX + 1])
+{
+	lichen_status status = 0;
+
+	if (entry->schema_size > LICHEN_SCHEMA_MAX ||
+	    !inside(shared->size, entry->schema, entry->schema_size))
+		return -LICHEN_EBADMSG;
+	if (entry->schema && entry->schema_size)
+		status = shared->dev->host->memory_read(shared->dev->in, 0,
+							shared->gpa + entry->schema, text,
+							entry->schema_size);
+	if (status < 0)
+		return status;
+	text[entry->schema ? entry->schema_size : 0] = '\0';
+	return 0;
+}
+
+lichen_status lichen_record_read(const struct lichen_shared *shared,
+				 const struct lichen_directory_entry *entry, void *to,
+				 uint32_t room, uint32_t *retries)
+{
+	const uint64_t head = sizeof(struct lichen_spy_record);
+	lichen_status status;
+	struct lichen_map map;
+	const uint8_t *record;
+
+	if (entry->offset % 8 || !inside(shared->size, entry->offset, head + entry->size))
+		return -LICHEN_EBADMSG;
+	if (entry->size > room)
+		return -LICHEN_E2BIG;
+	record = map_part(shared, entry->offset, head + entry->size, &map);
+	if (!record)
+		return -LICHEN_EFAULT;
+	status = copy_whole(record, record + head, to, entry->size);
+	unmap_part(shared, &map);
+	*retries = status < 0 ? LICHEN_SPY_RETRIES : (uint32_t)status;
+	return status < 0 ? status : 0;
+}

@@ -150,6 +150,9 @@ struct lichen_symbiotic_host {
 	lichen_status (*borrow_end)(struct lichen_instance *in, uint32_t vcpu);
 	/* Gives the vCPU back as soon as it can be stopped.  [any, running] */
 	void (*borrow_cancel)(struct lichen_instance *in, uint32_t vcpu);
+	/* How long vCPU `vcpu` was ready to run and had no processor of the host's, since it
+	 * started, ns; 0 where the host does not tell.  [control, running] */
+	uint64_t (*steal_ns)(struct lichen_instance *in, uint32_t vcpu);
 };
 
 #ifdef __cplusplus

@@ -103,17 +103,6 @@ struct lichen_spy_host {
 						    not */
 };
 
-/* "lichen.pci/1", in the VMM's set: functions of the host's that are passed through. */
-#define LICHEN_SPY_PCI "lichen.pci/1"
-#define LICHEN_SPY_PCI_SCHEMA "count:u32 _:p4 [ segment:u16 bdf:x16 vendor:x16 device:x16"
-struct lichen_spy_pci {
-	uint32_t count;
-	uint32_t _pad;
-	struct {
-		uint16_t segment, bdf, vendor, device;
-	} functions[32];
-};
-
 #ifdef __cplusplus
 }
 #endif

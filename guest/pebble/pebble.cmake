@@ -19,6 +19,16 @@ target_compile_options(pebble PUBLIC ${PEBBLE_FLAGS}
 	$<$<COMPILE_LANGUAGE:C>:${PEBBLE_C_FLAGS}>)
 set_target_properties(pebble PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 
+# The symbiotic side, for guests that want it: target_link_libraries(pebble-NAME PRIVATE
+# pebble_symbiotic).
+add_library(pebble_symbiotic OBJECT EXCLUDE_FROM_ALL ${PEBBLE_DIR}/lib/symbiotic.c
+	${PEBBLE_DIR}/lib/sym_set.c ${PEBBLE_DIR}/lib/sym_call.c ${PEBBLE_DIR}/lib/sym_module.c
+	${PEBBLE_DIR}/lib/sym_entry.S)
+target_include_directories(pebble_symbiotic PUBLIC ${PEBBLE_DIR}/include ${PEBBLE_DIR}/../../abi)
+target_compile_options(pebble_symbiotic PUBLIC ${PEBBLE_FLAGS}
+	$<$<COMPILE_LANGUAGE:C>:${PEBBLE_C_FLAGS}>)
+set_target_properties(pebble_symbiotic PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+
 function(lichen_pebble name)
 	set(target pebble-${name})
 	set(output ${CMAKE_BINARY_DIR}/guests/${name}.bin)

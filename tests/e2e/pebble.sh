@@ -101,6 +101,11 @@ check "on_reboot: stop ends the VM instead" pebble 0 reset8042 --set on_reboot=s
 check "on_crash: restart starts it again" restarts_after_a_crash
 check "on_crash: pause keeps it until it is ended" pauses_on_a_crash
 check "50 restarts leave nothing behind" restarts_fifty_times
+not_symbiotic() {
+	pebble 1 sym --set cpus=2 && printed 'pebble: no symbiotic VMM'
+}
+
+check "a symbiotic guest finds that this VMM is not, and passes" not_symbiotic
 check "an unknown MSR faults in the guest" pebble 1 msr
 for cpus in 1 2 4 32; do
 	check "$cpus vCPUs answer with the right APIC ids" every_cpu_answers "$cpus"

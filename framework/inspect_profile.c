@@ -132,9 +132,15 @@ void fw_profile_tell(const struct fw_profile *profile, const struct fw_log *log)
 
 	if (log->level < LICHEN_LOG_DEBUG)
 		return;
-	for (uint32_t i = 0; i < p->opened_count; i++) {
-		const struct ld_info *info = ld_plugin_info(p->opened[i].plugin);
+	for (uint32_t i = 0; i < p->instance_count; i++) {
+		const struct ld_plugin *plugin = p->instances[i]->spec.plugin;
+		const struct ld_info *info = ld_plugin_info(plugin);
+		uint32_t first = 0;
 
+		while (p->instances[first]->spec.plugin != plugin)
+			first++;
+		if (first < i)
+			continue;
 		fw_log(log, LICHEN_LOG_DEBUG, NULL, NULL, "plugin %s %s: %s sha256:%s",
 		       info->name, info->version, info->file, info->hash);
 	}

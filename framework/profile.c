@@ -6,8 +6,7 @@
 
 #include "profile_tree.h"
 
-/* The current folder with a slash behind it, for FILEs; "" where it has no name. */
-static const char *profile_folder(struct fw_arena *arena)
+const char *fw_profile_folder(struct fw_arena *arena)
 {
 	char *got = getcwd(NULL, 0);
 	const char *folder = "";
@@ -47,10 +46,12 @@ lichen_status fw_profile_load(const struct fw_profile_options *options,
 	if (!p)
 		return -LICHEN_ENOMEM;
 	p->profile.private_ = p;
+	p->profile.specs = p->order;
 	load.arena = &p->arena;
-	load.folder = profile_folder(load.arena);
+	load.folder = fw_profile_folder(load.arena);
 	if (load.folder)
 		profile_load(&load);
+	fw_load_close(&load);
 	if (load.arena->failed || diags->lost != lost)
 		status = -LICHEN_ENOMEM;
 	else if ((uint64_t)diags->count + diags->more != told)
@@ -69,10 +70,13 @@ void fw_profile_free(struct fw_profile *profile)
 	if (!profile)
 		return;
 	p = profile->private_;
-	/* A file that stays mapped is no fault of the profile's; who cares asks the loader. */
-	for (uint32_t i = p->opened_count; i-- > 0;)
-		if (p->opened[i].plugin)
-			(void)ld_close(p->opened[i].plugin, NULL);
+	while (p->instance_count) {
+		struct fw_instance *instance = p->instances[--p->instance_count];
+
+		fw_instance_close(instance, NULL);
+		if (instance->extension && !instance->parent)
+			fw_extension_free(instance->extension);
+	}
 	fw_arena_clear(&p->arena);
 	free(p);
 }

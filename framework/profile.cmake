@@ -8,6 +8,7 @@ add_library(lichen_profile STATIC
 	${CMAKE_CURRENT_LIST_DIR}/profile_bind.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_clash.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_compose.c
+	${CMAKE_CURRENT_LIST_DIR}/profile_extend.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_instance.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_merge.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_order.c

@@ -5,8 +5,9 @@
  * profile_yaml.c reads a file into a tree that keeps places; profile_compose.c
  * joins includes and overrides (profile_merge.c); profile_bind.c types the tree
  * by what the plugins declare; profile_order.c ties needs to providers and orders
- * creation; profile_print.c writes the composed profile.  Every fault goes to the list of
- * diagnostics and the work goes on, so that one run tells them all.
+ * creation; profile_print.c writes the composed profile; profile_extend.c adds instances
+ * to a profile in use.  Every fault goes to the list of diagnostics and the work goes on,
+ * so that one run tells them all.
  */
 #ifndef FW_PROFILE_H
 #define FW_PROFILE_H
@@ -52,6 +53,7 @@ struct fw_value {
 	struct fw_mark mark; /* file NULL: the declaration's fallback */
 	uint64_t number;     /* integers (signed ones as int64_t), BOOL, CHOICE's index */
 	char *text;	     /* TEXT; FILE: full path; NULL: absent */
+	int given;	     /* FILE: duplicated in place of opening `text`; 0: none */
 	const char *written; /* as the YAML has it; NULL: a default */
 };
 
@@ -62,10 +64,12 @@ struct fw_tie {
 	struct fw_mark mark; /* of the key's value; else of the instance */
 };
 
+struct lichen_instance;
+
 /* One instance to be. */
 struct fw_spec {
-	char *id; /* unique in the VM */
-	struct ld_plugin *plugin;
+	char *id;		  /* unique in the VM */
+	struct ld_plugin *plugin; /* one use of it is the spec's */
 	const struct lichen_class *class; /* the plugin's, normalised */
 	uint32_t kind;			  /* enum lichen_kind */
 	uint32_t index;			  /* place in fw_profile.specs */
@@ -73,6 +77,13 @@ struct fw_spec {
 	struct fw_mark mark; /* of its entry */
 	struct fw_value *values; /* one a declared parameter, in the class's order */
 	struct fw_tie *ties;	 /* one a declared need, in the class's order */
+	struct lichen_instance *instance; /* what a VM made of it; NULL: nothing */
+};
+
+/* A plugin that is open: its name means it before any file. */
+struct fw_offer {
+	struct fw_offer *next;
+	struct ld_plugin *plugin; /* one use of it is the offer's */
 };
 
 enum fw_paging { FW_PAGING_ANY = 0, FW_PAGING_NESTED = 1, FW_PAGING_SHADOW = 2 };
@@ -124,6 +135,51 @@ struct fw_profile_options {
 lichen_status fw_profile_load(const struct fw_profile_options *options,
 			      struct fw_profile **profile, struct fw_diags *diags);
 void fw_profile_free(struct fw_profile *profile);
+
+/* A FILE that somebody else has opened. */
+struct fw_given_file {
+	const char *path; /* as the entry writes it */
+	int descriptor;	  /* borrowed */
+};
+
+struct fw_extend_options {
+	const char *section; /* "devices" or "backends" */
+	const char *text;    /* one YAML mapping, with what is nested in it */
+	const char *origin;  /* what stands for a file in places: "device add" */
+	const struct ld_path *plugins;
+	const struct fw_offer *offers; /* the newest first; NULL: none */
+	const struct fw_given_file *files;
+	uint32_t file_count;
+};
+
+/*
+ * Adds what the entry asks for, typed, tied and ordered with what is there; the other
+ * specs keep their address and may get another index.  Existing needs that are MANY
+ * are tied to it as well, other needs are not.  0: *added is the entry's spec, and
+ * fw_profile_shrink() may be called.  -LICHEN_EINVAL: `diags` has at least one fault more;
+ * -LICHEN_ENOMEM; the profile is then as before.
+ */
+lichen_status fw_profile_extend(struct fw_profile *profile,
+				const struct fw_extend_options *options, struct fw_spec **added,
+				struct fw_diags *diags);
+/*
+ * The spec and what is nested in it, consumers before their providers.  Returns how
+ * many of `family`, which has room for profile->count, were filled.
+ */
+uint32_t fw_profile_family(const struct fw_profile *profile, const struct fw_spec *spec,
+			   struct fw_spec **family);
+/*
+ * Who outside its family needs `spec` or one of its family: a sentence in `why`, and 1;
+ * else 0.  A need that is MANY and OPTIONAL, or has another provider, holds nobody.
+ */
+int fw_profile_needed(const struct fw_profile *profile, const struct fw_spec *spec,
+		      struct ld_error *why);
+/*
+ * Takes away the spec and its family, whom nobody needs.  0, or -LICHEN_EBUSY: it is
+ * done, but a plugin stays mapped and `why` says by what.
+ */
+lichen_status fw_profile_shrink(struct fw_profile *profile, struct fw_spec *spec,
+				struct ld_error *why);
 
 /* The composed profile as YAML, defaults filled in, keys in the order declared. */
 void fw_profile_print(const struct fw_profile *profile, FILE *to);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* profile_instance.c: one instance: its plugin, its id, and what is nested in it. */
 #include <string.h>
+#include <unistd.h>
 
 #include "profile_tree.h"
 
@@ -72,25 +73,41 @@ static void instance_take_id(struct fw_load *load, struct fw_instance *instance)
 		instance->id_given = id;
 }
 
-/* The plugin, opened once for all instances that name it with this pin. */
+/* 1: one of those on offer is meant; opened->plugin is a use of it. */
+static int instance_open_offer(const struct fw_load *load, struct fw_opened *opened)
+{
+	for (const struct fw_offer *at = load->offers; at; at = at->next) {
+		const struct ld_info *info = ld_plugin_info(at->plugin);
+
+		if (strcmp(info->name, opened->name) != 0 ||
+		    (opened->pin && strcmp(info->hash, opened->pin) != 0))
+			continue;
+		opened->plugin = ld_share(at->plugin);
+		return 1;
+	}
+	return 0;
+}
+
+/* The plugin, opened once for all instances of the load that name it with this pin. */
 static const struct fw_opened *instance_open(struct fw_load *load, const char *name,
 					     const char *pin)
 {
-	struct fw_profile_private *p = load->p;
 	struct fw_opened *opened;
 	struct ld_error error = { "" };
 
-	for (uint32_t i = 0; i < p->opened_count; i++) {
-		opened = &p->opened[i];
+	for (uint32_t i = 0; i < load->opened_count; i++) {
+		opened = &load->opened[i];
 		if (strcmp(opened->name, name) == 0 &&
 		    (pin ? opened->pin && strcmp(opened->pin, pin) == 0 : !opened->pin))
 			return opened;
 	}
 	/* One an instance at most, so there is room. */
-	opened = &p->opened[p->opened_count++];
+	opened = &load->opened[load->opened_count++];
 	opened->name = name;
 	opened->pin = pin;
-	opened->status = ld_open(load->options->plugins, name, pin, &opened->plugin, &error);
+	if (!instance_open_offer(load, opened))
+		opened->status =
+			ld_open(load->options->plugins, name, pin, &opened->plugin, &error);
 	if (opened->status < 0)
 		opened->plugin = NULL;
 	if (opened->status == -LICHEN_ENOMEM)
@@ -191,9 +208,33 @@ static int instance_take_plugin(struct fw_load *load, struct fw_instance *instan
 			name, ld_kind_name(spec->kind), instance_kind_wanted(instance->place));
 		return -1;
 	}
-	spec->plugin = opened->plugin;
+	spec->plugin = ld_share(opened->plugin);
 	spec->class = ld_plugin_class(opened->plugin);
 	return 0;
+}
+
+void fw_load_close(struct fw_load *load)
+{
+	/* One that stays mapped is no fault of the profile's; who cares asks the loader. */
+	while (load->opened_count)
+		if (load->opened[--load->opened_count].plugin)
+			(void)ld_close(load->opened[load->opened_count].plugin, NULL);
+}
+
+lichen_status fw_instance_close(struct fw_instance *instance, struct ld_error *why)
+{
+	struct fw_spec *spec = &instance->spec;
+	lichen_status status;
+
+	for (uint32_t i = 0; spec->class && spec->values && i < spec->class->params.count; i++)
+		if (spec->values[i].given > 0)
+			(void)close(spec->values[i].given);
+	if (!spec->plugin)
+		return 0;
+	status = ld_close(spec->plugin, why);
+	spec->plugin = NULL;
+	spec->class = NULL;
+	return status;
 }
 
 /* Memory for what the class declares; 0, or -1: none left. */
@@ -258,6 +299,7 @@ struct fw_instance *fw_instance_add(struct fw_load *load, struct fw_node *node,
 		return NULL;
 	instance->place = place;
 	instance->parent = parent;
+	instance->extension = load->extension;
 	instance->node = node;
 	instance->spec.mark = node->mark;
 	instance->spec.path = fw_arena_copy(load->arena, path, strlen(path));
@@ -329,8 +371,8 @@ void fw_instance_name_all(struct fw_load *load)
 {
 	struct fw_profile_private *p = load->p;
 
-	for (uint32_t i = 0; i < p->instance_count; i++)
+	for (uint32_t i = load->from; i < p->instance_count; i++)
 		instance_name_given(load, p->instances[i]);
-	for (uint32_t i = 0; i < p->instance_count; i++)
+	for (uint32_t i = load->from; i < p->instance_count; i++)
 		instance_name_default(load, p->instances[i]);
 }

@@ -39,14 +39,17 @@ static void tie_set(struct fw_load *load, struct fw_tie *tie, struct fw_instance
 	tie->count = 1;
 }
 
-/* Every instance but the consumer that provides the need's interface. */
+/* Every instance but the consumer that provides the need's interface; room for more
+ * where it is MANY. */
 static void tie_all(struct fw_load *load, const struct fw_instance *consumer,
 		    const struct lichen_need *need, struct fw_tie *tie)
 {
 	const struct fw_profile_private *p = load->p;
 
-	tie->providers =
-		fw_arena_get(load->arena, p->instance_count * sizeof(struct fw_spec *));
+	const uint32_t room =
+		need->flags & LICHEN_NEED_MANY ? FW_INSTANCES_MAX : p->instance_count;
+
+	tie->providers = fw_arena_get(load->arena, room * sizeof(struct fw_spec *));
 	for (uint32_t i = 0; tie->providers && i < p->instance_count; i++)
 		if (p->instances[i] != consumer && tie_provides(p->instances[i], need->id))
 			tie->providers[tie->count++] = &p->instances[i]->spec;
@@ -153,9 +156,51 @@ static void tie_instance_needs(struct fw_load *load, struct fw_instance *instanc
 
 void fw_tie_all(struct fw_load *load)
 {
-	for (uint32_t i = 0; i < load->p->instance_count; i++)
+	for (uint32_t i = load->from; i < load->p->instance_count; i++)
 		if (load->p->instances[i]->spec.class)
 			tie_instance_needs(load, load->p->instances[i]);
+}
+
+static int tie_is_many(const struct lichen_need *need)
+{
+	return (need->flags & LICHEN_NEED_MANY) && !need->key;
+}
+
+void fw_tie_many(struct fw_load *load)
+{
+	for (uint32_t i = 0; i < load->from; i++) {
+		struct fw_spec *spec = &load->p->instances[i]->spec;
+
+		for (uint32_t j = 0; j < spec->class->needs.count; j++) {
+			const struct lichen_need *need = fw_need(spec->class, j);
+			struct fw_tie *tie = &spec->ties[j];
+
+			for (uint32_t k = load->from; k < load->p->instance_count; k++)
+				if (tie_is_many(need) &&
+				    tie_provides(load->p->instances[k], need->id))
+					tie->providers[tie->count++] =
+						&load->p->instances[k]->spec;
+		}
+	}
+}
+
+void fw_untie_many(struct fw_profile_private *p, const struct fw_spec *provider)
+{
+	for (uint32_t i = 0; i < p->instance_count; i++) {
+		struct fw_spec *spec = &p->instances[i]->spec;
+
+		for (uint32_t j = 0; spec->class && j < spec->class->needs.count; j++) {
+			struct fw_tie *tie = &spec->ties[j];
+			uint32_t kept = 0;
+
+			if (!tie_is_many(fw_need(spec->class, j)))
+				continue;
+			for (uint32_t k = 0; k < tie->count; k++)
+				if (tie->providers[k] != provider)
+					tie->providers[kept++] = tie->providers[k];
+			tie->count = kept;
+		}
+	}
 }
 
 /* How many of the instance's ties lead to `provider`. */
@@ -297,10 +342,9 @@ void fw_order(struct fw_load *load)
 	struct fw_profile *profile = &p->profile;
 	struct fw_instance *instance;
 
-	profile->specs =
-		fw_arena_get(load->arena, p->instance_count * sizeof(struct fw_spec *));
-	if (!profile->specs)
-		return;
+	profile->count = 0;
+	for (uint32_t i = 0; i < p->instance_count; i++)
+		p->instances[i]->placed = p->instances[i]->waiting = 0;
 	for (uint32_t i = 0; i < p->instance_count; i++)
 		for (uint32_t j = 0; j < p->instance_count; j++)
 			p->instances[i]->waiting +=

@@ -148,7 +148,7 @@ static void param_bind(struct fw_load *load, struct fw_instance *instance)
 
 void fw_param_bind_all(struct fw_load *load)
 {
-	for (uint32_t i = 0; i < load->p->instance_count; i++) {
+	for (uint32_t i = load->from; i < load->p->instance_count; i++) {
 		struct fw_instance *instance = load->p->instances[i];
 
 		if (instance->spec.class && instance->spec.id)

@@ -30,6 +30,7 @@ enum {
 };
 
 struct fw_chunk;
+struct fw_extension; /* instances that came together, and their memory */
 
 struct fw_arena {
 	struct fw_chunk *chunks;
@@ -76,9 +77,10 @@ enum fw_place {
 };
 
 struct fw_instance {
-	struct fw_spec spec;
+	struct fw_spec spec; /* first: a spec's address is its instance's */
 	enum fw_place place;
 	struct fw_instance *parent;
+	struct fw_extension *extension; /* that it came with; NULL: with the profile */
 	struct fw_node *node;
 	const char *id_given;	     /* NULL: it takes a default one */
 	const char *pin;	     /* NULL: none */
@@ -105,16 +107,18 @@ struct fw_profile_private {
 	struct fw_instance *instances[FW_INSTANCES_MAX]; /* in the order of the text */
 	uint32_t instance_count;
 	int full; /* there were more, told once */
-	struct fw_opened opened[FW_INSTANCES_MAX];
-	uint32_t opened_count;
+	struct fw_spec *order[FW_INSTANCES_MAX]; /* profile.specs */
 	struct fw_instance *memory, *boot;
 };
 
-/* One fw_profile_load() under way. */
+/* One fw_profile_load() or fw_profile_extend() under way. */
 struct fw_load {
 	const struct fw_profile_options *options;
 	struct fw_profile_private *p;
-	struct fw_arena *arena; /* p's */
+	const struct fw_offer *offers;
+	struct fw_extension *extension; /* that instances come with; NULL: the profile */
+	uint32_t from;			/* instances before this one are not of this load */
+	struct fw_arena *arena;		/* p's, or the extension's */
 	struct fw_diags *diags;
 	const char *folder; /* the current one; "" where it is unknown */
 	uint32_t nodes;	    /* made so far */
@@ -125,6 +129,8 @@ struct fw_load {
 	uint32_t file_count;
 	int unread;	/* a file could not be read: what seems to be missing may be there */
 	int incomplete; /* that, or a plugin did not open */
+	struct fw_opened opened[FW_INSTANCES_MAX]; /* until the load is over */
+	uint32_t opened_count;
 };
 
 /* Marks of overrides have this very pointer as file; line: which one, from 1. */
@@ -167,6 +173,13 @@ const char *fw_brief(const char *text, char brief[static FW_BRIEF_SIZE]);
 struct fw_node *fw_yaml_parse(struct fw_load *load, const char *text, size_t size,
 			      struct fw_mark origin);
 
+/* --- profile.c --- */
+/* The current folder with a slash behind it, for FILEs; "" where it has no name. */
+const char *fw_profile_folder(struct fw_arena *arena);
+
+/* --- profile_extend.c --- */
+void fw_extension_free(struct fw_extension *extension);
+
 /* --- profile_compose.c --- */
 /* The profile with its includes and overrides, a mapping; NULL as above. */
 struct fw_node *fw_compose(struct fw_load *load);
@@ -202,22 +215,32 @@ void fw_bind(struct fw_load *load, struct fw_node *root);
 struct fw_instance *fw_instance_add(struct fw_load *load, struct fw_node *node,
 				    enum fw_place place, const char *path,
 				    struct fw_instance *parent);
-/* Gives every instance its id. */
+/*
+ * Closes what the instance has open: its plugin and files that were given.  0, or
+ * -LICHEN_EBUSY: the plugin stays mapped, and `why` says by what.
+ */
+lichen_status fw_instance_close(struct fw_instance *instance, struct ld_error *why);
+/* What a load has opened and no instance took. */
+void fw_load_close(struct fw_load *load);
+/* Gives every instance of the load its id. */
 void fw_instance_name_all(struct fw_load *load);
 /* 1: a name or id that profiles take: [A-Za-z0-9][A-Za-z0-9_-]*, at most 63 bytes. */
 int fw_id_valid(const char *text);
 
 /* --- profile_param.c --- */
-/* Types the parameters. */
+/* Types the parameters of the load's instances. */
 void fw_param_bind_all(struct fw_load *load);
 
 /* --- profile_clash.c --- */
 void fw_clash(struct fw_load *load);
 
 /* --- profile_order.c --- */
-/* Ties needs to providers. */
+/* Ties the needs of the load's instances to providers. */
 void fw_tie_all(struct fw_load *load);
-/* Fills profile.specs. */
+/* Ties what earlier instances need MANY of to the load's instances; and the opposite. */
+void fw_tie_many(struct fw_load *load);
+void fw_untie_many(struct fw_profile_private *p, const struct fw_spec *provider);
+/* Fills profile.specs anew. */
 void fw_order(struct fw_load *load);
 
 static inline const struct lichen_param *fw_param(const struct lichen_class *class,

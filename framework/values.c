@@ -94,6 +94,28 @@ static int values_open(const struct lichen_param *param, const char *path, const
 	return -1;
 }
 
+/* A duplicate of what was opened elsewhere, where it is what the parameter asks for. */
+static int values_duplicate(const struct lichen_param *param, int given, const char **why)
+{
+	const uint32_t sockets = LICHEN_PARAM_SOCKET | LICHEN_PARAM_LISTEN;
+	const int mode = fcntl(given, F_GETFL) & O_ACCMODE;
+	int file;
+
+	if (!(param->flags & sockets)) {
+		*why = values_refuse(param, given);
+		if (!*why && (param->flags & LICHEN_PARAM_WRITE) && mode == O_RDONLY)
+			*why = "the descriptor is not open for writing";
+		if (*why)
+			return -1;
+	}
+	file = fcntl(given, F_DUPFD_CLOEXEC, 3);
+	if (file < 0)
+		*why = values_reason(errno);
+	else if (param->flags & sockets)
+		(void)fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK);
+	return file;
+}
+
 /* Stores one value; -1: told. */
 static int values_store_one(const struct fw_spec *spec, const struct lichen_param *param,
 			    const struct fw_value *value, unsigned char *member,
@@ -124,7 +146,9 @@ static int values_store_one(const struct fw_spec *spec, const struct lichen_para
 		memcpy(member, &text, sizeof(text));
 		break;
 	case LICHEN_FILE:
-		if (text)
+		if (value->given)
+			file = values_duplicate(param, value->given, &why);
+		else if (text)
 			file = values_open(param, text, &why);
 		if (why)
 			fw_diag(diags, value->mark.file ? value->mark : spec->mark,
@@ -167,7 +191,8 @@ void fw_values_close(const struct fw_spec *spec, void *instance)
 		memcpy(&file, member, sizeof(file));
 		if (file >= 0)
 			(void)close(file);
-		if (file >= 0 && (params[i].flags & LICHEN_PARAM_LISTEN))
+		if (file >= 0 && (params[i].flags & LICHEN_PARAM_LISTEN) &&
+		    !spec->values[i].given)
 			fw_socket_remove(spec->values[i].text);
 		file = -1;
 		memcpy(member, &file, sizeof(file));

@@ -91,6 +91,9 @@ struct ld_plugin;
 lichen_status ld_open(const struct ld_path *path, const char *name, const char *pin,
 		      struct ld_plugin **plugin, struct ld_error *error);
 
+/* One use more; returns the plugin.  ld_close() is owed for it as well. */
+struct ld_plugin *ld_share(struct ld_plugin *plugin);
+
 const struct ld_info *ld_plugin_info(const struct ld_plugin *plugin);
 
 /*

@@ -336,6 +336,12 @@ lichen_status ld_open(const struct ld_path *path, const char *name, const char *
 	return status;
 }
 
+struct ld_plugin *ld_share(struct ld_plugin *plugin)
+{
+	plugin->uses++;
+	return plugin;
+}
+
 const struct ld_info *ld_plugin_info(const struct ld_plugin *plugin)
 {
 	return &plugin->info;

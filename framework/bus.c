@@ -40,8 +40,10 @@ struct node {
 	struct fw_mutex *lock;
 	uint64_t start, last;
 	struct fw_target *target; /* its name; only writers compare it */
-	uint32_t pins;		  /* atomic; one is the bus's, until removal is over */
-	uint32_t gone;		  /* atomic; removal has begun */
+	const void *owner;
+	uint32_t hidden; /* not in the map; guarded by the bus's lock */
+	uint32_t pins;	 /* atomic; one is the bus's, until removal is over */
+	uint32_t gone;	 /* atomic; removal has begun */
 };
 
 struct span {
@@ -159,7 +161,8 @@ static struct map *bus_publish(struct fw_bus *bus, struct map *fresh)
 	fresh->recent = 0;
 	fresh->spans[0].node = NULL; /* what `recent` finds where there is no span */
 	for (uint32_t i = 0; i < bus->count; i++)
-		map_paint(fresh, bus->nodes[i]);
+		if (!bus->nodes[i]->hidden)
+			map_paint(fresh, bus->nodes[i]);
 	fw_rcu_publish(&bus->map, fresh);
 	fw_rcu_synchronize();
 	return old;
@@ -247,6 +250,8 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
 			       .start = target->start,
 			       .last = target->start + (size - 1),
 			       .target = target,
+			       .owner = target->owner,
+			       .hidden = target->hidden,
 			       .pins = 1 };
 	pthread_mutex_lock(&bus->write);
 	status = bus_insert(bus, node, clash);
@@ -306,6 +311,21 @@ lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target)
 	node_wait(node);
 	node_unpin(node);
 	return 0;
+}
+
+void fw_bus_show(struct fw_bus *bus, const void *owner)
+{
+	uint32_t shown = 0;
+
+	pthread_mutex_lock(&bus->write);
+	for (uint32_t i = 0; i < bus->count; i++) {
+		shown += bus->nodes[i]->owner == owner && bus->nodes[i]->hidden;
+		if (bus->nodes[i]->owner == owner)
+			bus->nodes[i]->hidden = 0;
+	}
+	if (shown)
+		bus->spare = bus_publish(bus, bus->spare);
+	pthread_mutex_unlock(&bus->write);
 }
 
 /*

@@ -19,7 +19,8 @@ struct fw_target {
 	void *self;			    /* first argument of the handlers */
 	struct fw_mutex *lock; /* held around handlers; NULL: the class is parallel */
 	uint64_t start;	       /* where it is placed */
-	const void *owner;     /* for messages about clashes */
+	const void *owner;     /* for messages about clashes, and for fw_bus_show() */
+	uint32_t hidden;       /* it holds its place, and no access finds it until shown */
 };
 
 struct fw_bus;
@@ -42,6 +43,8 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
  * nothing else that a handler of it waits for.  -LICHEN_ENOENT.  [control or vcpu]
  */
 lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target);
+/* What the owner has hidden there answers from here on, all of it at once.  [control] */
+void fw_bus_show(struct fw_bus *bus, const void *owner);
 
 /*
  * One guest access of 1, 2, 4 or 8 bytes (MMIO: 1 to 8).  Parts that no window

@@ -12,17 +12,32 @@
 #include "host.h"
 #include "vm.h"
 
+/* 1: vCPUs are there, before which the hypervisor has to make it. */
+static int fw_is_late(struct lichen_instance *in, const char *what)
+{
+	if (in->vm->vcpu_count == 0)
+		return 0;
+	fw_host.error(in, "the hypervisor makes %s before the first vCPU only", what);
+	return 1;
+}
+
 static lichen_status fw_irqchip_create(struct lichen_instance *in, uint32_t *pins)
 {
 	struct lichen_vm *vm = in->vm;
 	uint32_t count;
-	lichen_status status = vm->hv->irqchip_create(vm->hvm, &count);
+	lichen_status status;
 
+	if (fw_is_late(in, "interrupt controllers"))
+		return -LICHEN_EBUSY;
+	status = vm->hv->irqchip_create(vm->hvm, &count);
 	if (status == 0)
 		status = fw_irqs_pins(&vm->irqs, count);
-	if (status == 0)
-		*pins = count;
-	return status;
+	if (status < 0)
+		return status;
+	in->fixed = "the VM's interrupt controllers are its own, and the hypervisor cannot "
+		    "take them back";
+	*pins = count;
+	return 0;
 }
 
 static lichen_status fw_irqchip_get(struct lichen_instance *in, uint32_t part, uint8_t *state)
@@ -45,7 +60,14 @@ static const struct lichen_hv_irqchip fw_irqchip = {
 
 static lichen_status fw_pit_create(struct lichen_instance *in)
 {
-	return in->vm->hv->pit_create(in->vm->hvm);
+	lichen_status status;
+
+	if (fw_is_late(in, "a PIT"))
+		return -LICHEN_EBUSY;
+	status = in->vm->hv->pit_create(in->vm->hvm);
+	if (status == 0)
+		in->fixed = "the VM's PIT is its own, and the hypervisor cannot take it back";
+	return status;
 }
 
 static lichen_status fw_pit_get(struct lichen_instance *in, uint8_t *state)

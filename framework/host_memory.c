@@ -48,6 +48,11 @@ lichen_status fw_host_memory_range(struct lichen_instance *in, uint32_t index,
 lichen_status fw_host_memory_reserve(struct lichen_instance *in, lichen_gpa gpa, uint64_t size,
 				     uint32_t type)
 {
+	if (in->vm->loaded) {
+		fw_host.error(in, "0x%llx to 0x%llx: the guest has this memory already",
+			      (unsigned long long)gpa, (unsigned long long)(gpa + size - 1));
+		return -LICHEN_EBUSY;
+	}
 	return fw_memory_reserve(&in->vm->memory, in, gpa, size, type);
 }
 

@@ -46,14 +46,13 @@ static void fw_instance_free(struct lichen_instance *in)
 	pthread_mutex_destroy(&in->ledger_lock);
 	pthread_mutex_destroy(&in->clients_lock);
 	free(in->clients);
-	free(in->links);
-	free(in->first_link);
+	fw_links_free(in);
 	free(in->places);
 	free(in->self);
 	free(in);
 }
 
-static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, const struct fw_spec *spec)
+static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec)
 {
 	struct lichen_instance *in = calloc(1, sizeof(*in));
 
@@ -64,6 +63,7 @@ static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, const struc
 	pthread_mutex_init(&in->clients_lock, NULL);
 	in->vm = vm;
 	in->spec = spec;
+	in->hidden = vm->loaded;
 	in->class = spec->class;
 	in->self = calloc(1, spec->class->instance_size);
 	in->places = calloc((size_t)spec->class->windows.count + 1, sizeof(*in->places));
@@ -89,7 +89,7 @@ static void fw_instance_quiesce(struct lichen_instance *in)
 	fw_unlock(in);
 }
 
-lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spec,
+lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 				 struct lichen_instance **created, struct fw_diags *diags)
 {
 	struct lichen_instance *in = fw_instance_new(vm, spec);
@@ -120,6 +120,7 @@ lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spe
 		return status;
 	}
 	atomic_store(&in->state, FW_CREATED);
+	spec->instance = in;
 	*created = in;
 	return 0;
 }
@@ -167,6 +168,20 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 	return 0;
 }
 
+void fw_instance_resume(struct lichen_instance *in)
+{
+	fw_lock(in);
+	atomic_store(&in->state, FW_RUNNING);
+	if (in->class->resume)
+		in->class->resume(in->self);
+	fw_unlock(in);
+	if (!in->hidden)
+		return;
+	in->hidden = 0;
+	fw_bus_show(in->vm->ports, in);
+	fw_bus_show(in->vm->mmio, in);
+}
+
 /* What the limit held back since the last line: nobody will say it later. */
 static void fw_instance_suppressed(struct lichen_instance *in)
 {
@@ -182,9 +197,11 @@ void fw_instance_destroy(struct lichen_instance *in)
 	if (!in)
 		return;
 	fw_instance_quiesce(in);
+	fw_links_withdraw(in);
 	fw_ledger_revoke(in);
 	fw_links_break(in);
 	atomic_store(&in->state, FW_DRAINED);
+	in->spec->instance = NULL;
 	fw_instance_suppressed(in);
 	if (in->class->destroy)
 		in->class->destroy(in->self);

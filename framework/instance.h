@@ -77,11 +77,24 @@ struct fw_slot {
 
 /* --- links --- */
 
-/* Consumer's side of a tie.  `pub` is first: plugins hand its address back. */
+/*
+ * Consumer's side of a tie.  `pub` is first: plugins hand its address back.  It lives
+ * as long as the consumer, and is empty (closed) where its provider has gone.
+ */
 struct fw_link {
 	struct lichen_link pub;
 	struct lichen_instance *provider, *consumer;
-	uint32_t need; /* index in the consumer's class */
+	struct fw_link *next;	 /* of the consumer's */
+	uint64_t serial;	 /* of this tie; the VM's */
+	uint32_t need;		 /* index in the consumer's class */
+	_Atomic uint32_t closed; /* nobody enters any more */
+	_Atomic uint32_t uses;	 /* threads between enter and leave */
+};
+
+/* What one need is tied to, as host->link_at() counts.  [control] */
+struct fw_links {
+	struct fw_link **items; /* room for what may come, where it is MANY */
+	uint32_t count;
 };
 
 /* --- windows --- */
@@ -96,17 +109,18 @@ struct fw_place {
 
 struct lichen_instance {
 	struct lichen_vm *vm;
-	const struct fw_spec *spec;
+	struct fw_spec *spec;
 	const struct lichen_class *class;
 	void *self;
-	struct fw_mutex lock;	 /* the instance lock; unused where the class is PARALLEL */
-	_Atomic uint32_t state;	 /* enum fw_state; 0 before create */
-	struct fw_place *places; /* one a declared window */
-	struct fw_link *links;	 /* all of them, in the order of needs */
-	uint32_t link_count;
-	uint32_t *first_link; /* need -> index in links; has one more entry than needs */
-	struct fw_link *
-		*clients; /* consumers of what it provides; client n is clients[n - 1] */
+	struct fw_mutex lock;	   /* the instance lock; unused where the class is PARALLEL */
+	_Atomic uint32_t state;	   /* enum fw_state; 0 before create */
+	struct fw_place *places;   /* one a declared window */
+	uint32_t hidden;	   /* windows that it places answer only when they are shown */
+	const char *fixed;	   /* why it cannot go while the VM lives; NULL: it can */
+	struct fw_links *links;	   /* one a declared need */
+	struct fw_link *all_links; /* those that are empty too */
+	/* Consumers of what it provides; client n is clients[n - 1], NULL where it has gone. */
+	struct fw_link **clients;
 	uint32_t client_count;
 	pthread_mutex_t clients_lock; /* guards the two: threads of the instance read them */
 	struct ld_error error;	      /* last sentence of host->error */
@@ -129,10 +143,12 @@ void fw_unlock(struct lichen_instance *in);
  * Makes the instance: memory, parameters, links (their providers exist), create.
  * A failure is in diags with its place, and *in is NULL.  [control]
  */
-lichen_status fw_instance_create(struct lichen_vm *vm, const struct fw_spec *spec,
+lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 				 struct lichen_instance **in, struct fw_diags *diags);
 /* Places declared windows, calls realize.  [control] */
 lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags);
+/* It runs; what it has hidden is shown.  [control] */
+void fw_instance_resume(struct lichen_instance *in);
 /*
  * quiesce (where it was realized, or has threads), revoke, destroy, free; from any
  * state.  NULL is ignored.  [control]
@@ -170,9 +186,14 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
 lichen_status fw_bell_attach(struct fw_claim *claim);
 void fw_bell_detach(struct fw_claim *claim);
 
-/* link.c */
+/* link.c.  -LICHEN_ENOMEM.  [control] */
 lichen_status fw_links_make(struct lichen_instance *in);
+/* Consumers that were there before, and need MANY of what it provides, get links to it. */
+lichen_status fw_links_offer(struct lichen_instance *in);
+/* Those links are empty from here on, and nobody is inside; posts from it are dropped. */
+void fw_links_withdraw(struct lichen_instance *in);
 void fw_links_break(struct lichen_instance *in);
+void fw_links_free(struct lichen_instance *in);
 
 /* What the class provides under `id`, or NULL. */
 const struct lichen_provide *fw_provided(const struct lichen_class *class, const char *id);

@@ -10,18 +10,17 @@
 
 enum { FW_LOOP_UV = 1 << 0, FW_LOOP_EPOLL = 1 << 1, FW_LOOP_TIMERS = 1 << 2 };
 
-/* The oldest post, if it is one of the first `count` ever made; else NULL. */
-static struct fw_post *fw_loop_take(struct fw_loop *loop, uint64_t count)
+/* The oldest post, if its number is at most `last`; else NULL. */
+static struct fw_post *fw_loop_take(struct fw_loop *loop, uint64_t last)
 {
 	struct fw_post *post = NULL;
 
 	pthread_mutex_lock(&loop->lock);
-	if (loop->first_post && loop->taken < count) {
+	if (loop->first_post && loop->first_post->number <= last) {
 		post = loop->first_post;
 		loop->first_post = post->next;
 		if (!loop->first_post)
 			loop->last_post = &loop->first_post;
-		loop->taken++;
 	}
 	pthread_mutex_unlock(&loop->lock);
 	return post;
@@ -31,15 +30,35 @@ static struct fw_post *fw_loop_take(struct fw_loop *loop, uint64_t count)
 void fw_loop_drain(struct fw_loop *loop)
 {
 	struct fw_post *post;
-	uint64_t count;
+	uint64_t last;
 
 	pthread_mutex_lock(&loop->lock);
-	count = loop->posted;
+	last = loop->posted;
 	pthread_mutex_unlock(&loop->lock);
-	while ((post = fw_loop_take(loop, count))) {
+	while ((post = fw_loop_take(loop, last))) {
 		post->run(post);
 		free(post);
 	}
+}
+
+void fw_loop_forget(struct fw_loop *loop,
+		    int (*match)(const struct fw_post *post, const void *context),
+		    const void *context)
+{
+	struct fw_post **at, *post;
+
+	pthread_mutex_lock(&loop->lock);
+	for (at = &loop->first_post; *at;) {
+		post = *at;
+		if (!match(post, context)) {
+			at = &post->next;
+			continue;
+		}
+		*at = post->next;
+		free(post);
+	}
+	loop->last_post = at;
+	pthread_mutex_unlock(&loop->lock);
 }
 
 static void fw_loop_woken(uv_async_t *wake)
@@ -53,7 +72,7 @@ void fw_loop_post(struct fw_loop *loop, struct fw_post *post)
 	pthread_mutex_lock(&loop->lock);
 	*loop->last_post = post;
 	loop->last_post = &post->next;
-	loop->posted++;
+	post->number = ++loop->posted;
 	pthread_mutex_unlock(&loop->lock);
 	fw_loop_wake(loop);
 }

@@ -23,6 +23,7 @@ struct fw_loop;
 /* Work for the loop's thread; freed by the loop after `run`, or unrun when the loop ends. */
 struct fw_post {
 	struct fw_post *next;
+	uint64_t number; /* in the order of posting, from 1 */
 	void (*run)(struct fw_post *post);
 };
 
@@ -64,7 +65,7 @@ struct fw_loop {
 	int open;	      /* what of the above was opened, for clean-up */
 	pthread_mutex_t lock; /* guards posts, timers, watches */
 	struct fw_post *first_post, **last_post;
-	uint64_t posted, taken; /* so far */
+	uint64_t posted; /* so far */
 	struct fw_watch *watches;
 	uint64_t next_number;
 	struct fw_timer_queue monotonic, wall;
@@ -88,6 +89,10 @@ void fw_loop_post(struct fw_loop *loop, struct fw_post *post);
 /* Runs what was posted up to now: for phases in which the loop itself does not run, and
  * for a post that others must come before.  [control] */
 void fw_loop_drain(struct fw_loop *loop);
+/* Frees the posts that match without running them.  [control] */
+void fw_loop_forget(struct fw_loop *loop,
+		    int (*match)(const struct fw_post *post, const void *context),
+		    const void *context);
 
 /*
  * Watches `descriptor` for `events`.  -LICHEN_EPERM: it is always ready;

@@ -141,7 +141,8 @@ static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *p
 				    .self = in->self,
 				    .lock = fw_is_parallel(in) ? NULL : &in->lock,
 				    .start = start,
-				    .owner = in };
+				    .owner = in,
+				    .hidden = in->hidden };
 	status = fw_place_move(in, place, bus, &clash);
 	if (status == -LICHEN_EEXIST && clash)
 		fw_place_blame(in, declared, bus, start, clash);

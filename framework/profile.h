@@ -18,6 +18,8 @@
 
 #include "loader.h"
 
+enum { FW_INSTANCES_MAX = 256 }; /* of one profile, and entries of one list of them */
+
 /* Where something was written: 1-based; file is owned by the profile. */
 struct fw_mark {
 	const char *file; /* "--set" for overrides; NULL: nowhere, a default */
@@ -68,15 +70,15 @@ struct lichen_instance;
 
 /* One instance to be. */
 struct fw_spec {
-	char *id;		  /* unique in the VM */
-	struct ld_plugin *plugin; /* one use of it is the spec's */
+	char *id;			  /* unique in the VM */
+	struct ld_plugin *plugin;	  /* one use of it is the spec's */
 	const struct lichen_class *class; /* the plugin's, normalised */
 	uint32_t kind;			  /* enum lichen_kind */
 	uint32_t index;			  /* place in fw_profile.specs */
 	char *path;	     /* where it stands: "devices[2]", "boot", "devices[0].backend" */
 	struct fw_mark mark; /* of its entry */
-	struct fw_value *values; /* one a declared parameter, in the class's order */
-	struct fw_tie *ties;	 /* one a declared need, in the class's order */
+	struct fw_value *values;	  /* one a declared parameter, in the class's order */
+	struct fw_tie *ties;		  /* one a declared need, in the class's order */
 	struct lichen_instance *instance; /* what a VM made of it; NULL: nothing */
 };
 

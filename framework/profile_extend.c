@@ -104,8 +104,7 @@ static struct fw_instance *extend_add(struct fw_load *load,
 	struct fw_node *node;
 
 	if (extend_place(options->section, &place)) {
-		fw_diag(load->diags, mark,
-			"%s: only devices and backends can be added to a VM",
+		fw_diag(load->diags, mark, "%s: only devices and backends can be added to a VM",
 			options->section);
 		return NULL;
 	}

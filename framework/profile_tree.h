@@ -23,7 +23,6 @@ enum {
 	FW_NODES_MAX = 100000,	    /* of all files together */
 	FW_DEPTH_MAX = 32,	    /* of lists and mappings in one another */
 	FW_KEYS_MAX = 1024,	    /* of one mapping */
-	FW_INSTANCES_MAX = 256,	    /* of one profile, and entries of one list of them */
 	FW_ID_SIZE = 64,	    /* of an id or the VM's name, with its NUL */
 	FW_BRIEF_SIZE = 64,	    /* of a value quoted in a sentence, with its NUL */
 	FW_WHY_SIZE = 256,	    /* of a reason, with its NUL */
@@ -106,7 +105,7 @@ struct fw_profile_private {
 	const struct fw_node *root;			 /* the composed tree */
 	struct fw_instance *instances[FW_INSTANCES_MAX]; /* in the order of the text */
 	uint32_t instance_count;
-	int full; /* there were more, told once */
+	int full;				 /* there were more, told once */
 	struct fw_spec *order[FW_INSTANCES_MAX]; /* profile.specs */
 	struct fw_instance *memory, *boot;
 };

@@ -15,6 +15,7 @@
 #include "cpuid.h"
 #include "inspect.h"
 #include "options.h"
+#include "plug.h"
 #include "status.h"
 #include "vm.h"
 
@@ -73,7 +74,7 @@ static lichen_status fw_vm_create_instances(struct lichen_vm *vm, struct fw_diag
 {
 	const struct fw_profile *profile = vm->profile;
 
-	vm->instances = calloc((size_t)profile->count + 1, sizeof(struct lichen_instance *));
+	vm->instances = calloc(FW_INSTANCES_MAX, sizeof(struct lichen_instance *));
 	if (!vm->instances)
 		return -LICHEN_ENOMEM;
 	for (uint32_t i = 0; i < profile->count; i++) {
@@ -97,7 +98,7 @@ static lichen_status fw_vm_create_instances(struct lichen_vm *vm, struct fw_diag
 /* The memory strategy is realized first and asked for RAM before the others are. */
 static lichen_status fw_vm_realize_memory(struct lichen_vm *vm, struct fw_diags *diags)
 {
-	struct lichen_instance *in = vm->instances[vm->profile->memory->index];
+	struct lichen_instance *in = vm->profile->memory->instance;
 	const struct lichen_memory_ops *ops = fw_provided(in->class, LICHEN_MEMORY)->ops;
 	struct lichen_ram runs[FW_RUNS_MAX] = { 0 };
 	struct ld_error error = { "" };
@@ -132,7 +133,7 @@ static lichen_status fw_vm_realize_instances(struct lichen_vm *vm, struct fw_dia
 
 lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
 {
-	struct lichen_instance *boot = vm->instances[vm->profile->boot->index];
+	struct lichen_instance *boot = vm->profile->boot->instance;
 	const struct lichen_boot_ops *ops = fw_provided(boot->class, LICHEN_BOOT)->ops;
 	lichen_status status;
 
@@ -154,6 +155,7 @@ lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags)
 	fw_lock(boot);
 	status = ops->load(boot->self, 0);
 	fw_unlock(boot);
+	vm->loaded = 1;
 	if (status < 0)
 		fw_instance_blame(boot, "cannot load the guest", status, diags);
 	return status;
@@ -303,20 +305,15 @@ int fw_vm_create(const struct lichen_vm_options *given, const struct hv_ops *hv,
 
 void fw_vm_resume_instances(struct lichen_vm *vm)
 {
-	for (uint32_t i = 0; i < vm->instance_count; i++) {
-		struct lichen_instance *in = vm->instances[i];
-
-		fw_lock(in);
-		atomic_store(&in->state, FW_RUNNING);
-		if (in->class->resume)
-			in->class->resume(in->self);
-		fw_unlock(in);
-	}
+	vm->resumed = 1;
+	for (uint32_t i = 0; i < vm->instance_count; i++)
+		fw_instance_resume(vm->instances[i]);
 }
 
 /* Consumers before providers, so that what a device still has goes to its backend. */
 void fw_vm_pause_instances(struct lichen_vm *vm)
 {
+	vm->resumed = 0;
 	for (uint32_t i = vm->instance_count; i-- > 0;) {
 		struct lichen_instance *in = vm->instances[i];
 
@@ -366,6 +363,7 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	while (vm->instance_count > 0)
 		fw_instance_destroy(vm->instances[--vm->instance_count]);
 	free(vm->instances);
+	fw_plug_clear(vm);
 	if (vm->hvm) {
 		fw_vcpus_destroy(vm);
 		fw_memory_clear(&vm->memory);

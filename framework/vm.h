@@ -36,8 +36,10 @@ struct lichen_vm {
 	struct fw_memory memory;
 	struct fw_irqs irqs;
 	struct fw_loop loop;
-	struct lichen_instance **instances; /* in dependency order, as profile->specs */
+	/* In the order of profile->specs; one that is being added is not yet among them. */
+	struct lichen_instance **instances; /* room for FW_INSTANCES_MAX */
 	uint32_t instance_count;
+	struct fw_offer *offers; /* plugins that were loaded by hand; the newest first */
 	struct fw_vcpu *vcpus;
 	uint32_t vcpu_count;
 	struct fw_gate gate;
@@ -45,6 +47,8 @@ struct lichen_vm {
 		happened; /* something that the profile has a policy for is under way */
 	struct fw_log_limit limit; /* of what the guest can make the VM itself say */
 	uint32_t paused;	   /* by a policy; until the VM is ended */
+	uint32_t loaded;	   /* the guest was: what comes now comes later */
+	uint32_t resumed;	   /* instances are; [control] */
 	_Atomic uint32_t end;	   /* FW_ENDED | status, once; 0 before */
 	int console_in, console_out;
 	const struct lichen_instance *console_owner;

@@ -333,7 +333,8 @@ static void send_a(void *context)
 		const struct lichen_instance *in = vm->instances[i];
 
 		if (strcmp(in->spec->id, "com1") == 0)
-			(void)fw_host.post(in->links[0].provider, in->links[0].pub.client,
+			(void)fw_host.post(in->links[0].items[0]->provider,
+					   in->links[0].items[0]->pub.client,
 					   LICHEN_CHAR_RECEIVED, "A", 1);
 	}
 }

@@ -129,10 +129,13 @@ static void walk_instance(const struct walk *walk, const char *key,
 	walk_close(walk);
 }
 
-static void walk_list(const struct walk *walk, const char *key, enum fw_place place)
+/* empty: 1: the list is there without entries, too. */
+static void walk_list(const struct walk *walk, const char *key, enum fw_place place, int empty)
 {
-	int found = 0;
+	int found = empty;
 
+	if (empty)
+		walk_open(walk, key, 1);
 	for (uint32_t i = 0; i < walk->p->instance_count; i++) {
 		const struct fw_instance *instance = walk->p->instances[i];
 
@@ -197,10 +200,8 @@ void fw_profile_walk(const struct fw_profile *profile, const struct fw_teller *t
 	walk_top(&walk, "on_panic", walk_policy[profile->on_panic]);
 	walk_masks(&walk);
 	walk_instance(&walk, "boot", walk.p->boot);
-	walk_list(&walk, "backends", FW_PLACE_BACKENDS);
-	walk_list(&walk, "devices", FW_PLACE_DEVICES);
-	if (profile->symbiotic) {
-		walk_open(&walk, "symbiotic", 1);
-		walk_close(&walk);
-	}
+	walk_list(&walk, "backends", FW_PLACE_BACKENDS, 0);
+	walk_list(&walk, "devices", FW_PLACE_DEVICES, 0);
+	if (profile->symbiotic)
+		walk_list(&walk, "symbiotic", FW_PLACE_SYMBIOTIC, 1);
 }

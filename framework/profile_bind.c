@@ -287,14 +287,8 @@ static void bind_instances(struct fw_load *load, const struct fw_node *root, con
 
 static void bind_symbiotic(struct fw_load *load, const struct fw_node *root)
 {
-	const struct fw_node *list = bind_list(load, root, "symbiotic");
-
 	load->p->profile.symbiotic = fw_node_get(root, "symbiotic") != NULL;
-	for (uint32_t i = 0; list && i < list->count; i++)
-		fw_diag(load->diags, list->items[i]->mark,
-			"symbiotic[%u]: this version loads no symbiotic plugins, "
-			"\"symbiotic: []\" keeps room for them",
-			list->items[i]->index);
+	bind_instances(load, root, "symbiotic", FW_PLACE_SYMBIOTIC);
 }
 
 static enum fw_policy bind_policy(struct fw_load *load, const struct fw_node *root,

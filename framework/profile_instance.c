@@ -144,6 +144,8 @@ static int instance_kind_fits(enum fw_place place, uint32_t kind)
 		return kind == LICHEN_KIND_BACKEND;
 	case FW_PLACE_DEVICES:
 		return kind == LICHEN_KIND_DEVICE;
+	case FW_PLACE_SYMBIOTIC:
+		return kind == LICHEN_KIND_SYMBIOTIC;
 	case FW_PLACE_NESTED:
 		return kind == LICHEN_KIND_DEVICE || kind == LICHEN_KIND_BACKEND;
 	}
@@ -161,6 +163,8 @@ static const char *instance_kind_wanted(enum fw_place place)
 		return "a backend";
 	case FW_PLACE_DEVICES:
 		return "a device";
+	case FW_PLACE_SYMBIOTIC:
+		return "a symbiotic plugin";
 	case FW_PLACE_NESTED:
 		break;
 	}

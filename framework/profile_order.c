@@ -2,7 +2,7 @@
 /*
  * profile_order.c: ties needs to providers, and orders instances so that
  * providers come before those who need them; where nothing else decides, in the
- * order of the text: memory, backends, devices, boot.
+ * order of the text: memory, backends, devices, boot, symbiotic.
  */
 #include <stdlib.h>
 #include <string.h>

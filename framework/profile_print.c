@@ -145,10 +145,15 @@ static void print_instance(struct printer *to, const struct fw_instance *instanc
 	print_map_end(to);
 }
 
-static void print_list(struct printer *to, const char *key, enum fw_place place)
+/* empty: 1: the list is there without entries, too. */
+static void print_list(struct printer *to, const char *key, enum fw_place place, int empty)
 {
-	int found = 0;
+	int found = empty;
 
+	if (empty) {
+		print_text(to, key);
+		print_list_start(to);
+	}
 	for (uint32_t i = 0; i < to->p->instance_count; i++) {
 		if (to->p->instances[i]->place != place)
 			continue;
@@ -206,13 +211,10 @@ static void print_profile(struct printer *to)
 	print_masks(to);
 	print_text(to, "boot");
 	print_instance(to, to->p->boot);
-	print_list(to, "backends", FW_PLACE_BACKENDS);
-	print_list(to, "devices", FW_PLACE_DEVICES);
-	if (profile->symbiotic) {
-		print_text(to, "symbiotic");
-		print_list_start(to);
-		print_list_end(to);
-	}
+	print_list(to, "backends", FW_PLACE_BACKENDS, 0);
+	print_list(to, "devices", FW_PLACE_DEVICES, 0);
+	if (profile->symbiotic)
+		print_list(to, "symbiotic", FW_PLACE_SYMBIOTIC, 1);
 	print_map_end(to);
 }
 

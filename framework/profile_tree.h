@@ -73,6 +73,7 @@ enum fw_place {
 	FW_PLACE_DEVICES = 3,
 	FW_PLACE_BOOT = 4,
 	FW_PLACE_NESTED = 5, /* in a need's key of `parent` */
+	FW_PLACE_SYMBIOTIC = 6,
 };
 
 struct fw_instance {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <lichen/boot.h>
+#include <lichen/draft/symbiotic.h>
 #include <lichen/ram.h>
 
 #include "class.h"
@@ -207,11 +208,15 @@ static lichen_status ld_check_kind(struct ld_check *check, uint32_t kind)
 
 	_Static_assert(offsetof(struct lichen_boot_ops, load) == 8, "first function");
 	_Static_assert(offsetof(struct lichen_memory_ops, allocate) == 8, "first function");
+	_Static_assert(offsetof(struct lichen_symbiotic_ops, agreed) == 8, "first function");
 	if (kind == LICHEN_KIND_BOOT && !ld_offers(check, LICHEN_BOOT))
 		lacks = "of kind boot, but does not provide " LICHEN_BOOT " with a load";
 	else if (kind == LICHEN_KIND_MEMORY && !ld_offers(check, LICHEN_MEMORY))
 		lacks = "of kind memory, but does not provide " LICHEN_MEMORY
 			" with an allocate";
+	else if (kind == LICHEN_KIND_SYMBIOTIC && !ld_offers(check, LICHEN_SYMBIOTIC))
+		lacks = "of kind symbiotic, but does not provide " LICHEN_SYMBIOTIC
+			" with an agreed";
 	else if (kind == LICHEN_KIND_BACKEND && class->provides.count == 0)
 		lacks = "of kind backend, but provides nothing";
 	else if (kind == LICHEN_KIND_BACKEND && class->windows.count != 0)

@@ -175,13 +175,14 @@ lichen_status ld_note_judge(const struct lichen_note *note, const char *subject,
 			     "host's headers",
 			     subject, note->name, note->version, note->abi_major,
 			     note->abi_minor, LICHEN_ABI_MAJOR, LICHEN_ABI_MINOR);
-	} else if (note->kind < LICHEN_KIND_DEVICE || note->kind > LICHEN_KIND_MEMORY) {
-		ld_error_set(
-			error,
-			"%s: plugin %s %s is of kind %s (%" PRIu32
-			"), this host takes device, boot, backend and memory: use a newer host",
-			subject, note->name, note->version, ld_kind_name(note->kind),
-			note->kind);
+	} else if (note->kind < LICHEN_KIND_DEVICE || note->kind > LICHEN_KIND_SYMBIOTIC) {
+		ld_error_set(error,
+			     "%s: plugin %s %s is of kind %s (%" PRIu32
+			     "), this host takes device, boot, backend, memory and symbiotic: "
+			     "use a newer "
+			     "host",
+			     subject, note->name, note->version, ld_kind_name(note->kind),
+			     note->kind);
 	} else {
 		return 0;
 	}

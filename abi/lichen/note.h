@@ -24,8 +24,8 @@ enum lichen_kind {
 	LICHEN_KIND_BOOT = 2,
 	LICHEN_KIND_BACKEND = 3,
 	LICHEN_KIND_MEMORY = 4,
-	LICHEN_KIND_SYMBIOTIC = 5, /* refused by hosts of 0.1 */
-	LICHEN_KIND_KERNEL = 6,	   /* refused by hosts of 0.1 */
+	LICHEN_KIND_SYMBIOTIC = 5,
+	LICHEN_KIND_KERNEL = 6, /* refused by hosts of 0.1 */
 };
 
 enum { LICHEN_NAME_SIZE = 32, LICHEN_VERSION_SIZE = 32 };

@@ -13,14 +13,14 @@
 #ifndef LICHEN_DRAFT_SYMBIOTIC_H
 #define LICHEN_DRAFT_SYMBIOTIC_H
 
-#include <lichen/abi.h>
-#include <lichen/status.h>
+#include <lichen/class.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct lichen_instance;
+#define LICHEN_SYMBIOTIC_PLUGIN(name, version, class) \
+	LICHEN_PLUGIN(LICHEN_KIND_SYMBIOTIC, name, version, class)
 
 enum lichen_gpr { /* index in `gpr` of the structs below */
 		  LICHEN_RAX = 0,

@@ -328,6 +328,33 @@ void fw_bus_show(struct fw_bus *bus, const void *owner)
 	pthread_mutex_unlock(&bus->write);
 }
 
+void fw_bus_visit(struct fw_bus *bus, void (*visit)(void *, const struct fw_bus_part *),
+		  void *context)
+{
+	pthread_mutex_lock(&bus->write);
+	for (uint32_t i = 0; i < bus->map->count; i++) {
+		const struct span *span = &bus->map->spans[i];
+		const struct fw_bus_part part = { .window = span->node->window,
+						  .self = span->node->self,
+						  .base = span->node->start,
+						  .start = span->start,
+						  .last = span->last };
+
+		visit(context, &part);
+	}
+	pthread_mutex_unlock(&bus->write);
+}
+
+uint32_t fw_bus_count(struct fw_bus *bus)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&bus->write);
+	count = bus->count;
+	pthread_mutex_unlock(&bus->write);
+	return count;
+}
+
 /*
  * The node that answers at `address`, pinned, or NULL.  *length is cut to what
  * lies in the same span, or in the same gap.

@@ -46,6 +46,19 @@ lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target);
 /* What the owner has hidden there answers from here on, all of it at once.  [control] */
 void fw_bus_show(struct fw_bus *bus, const void *owner);
 
+/* A part of a placed window that no other hides. */
+struct fw_bus_part {
+	const struct lichen_window *window;
+	void *self;	      /* of its target */
+	uint64_t base;	      /* where the window starts */
+	uint64_t start, last; /* the part */
+};
+/* Calls `visit` for each, ascending; nothing changes meanwhile.  [control or vcpu] */
+void fw_bus_visit(struct fw_bus *bus, void (*visit)(void *, const struct fw_bus_part *),
+		  void *context);
+/* Windows placed. */
+uint32_t fw_bus_count(struct fw_bus *bus);
+
 /*
  * One guest access of 1, 2, 4 or 8 bytes (MMIO: 1 to 8).  Parts that no window
  * covers read as all ones and drop writes; parts that straddle windows are cut.

@@ -161,4 +161,8 @@ const struct lichen_host fw_host = {
 	.post = fw_host_post,
 	.interface = fw_host_interface,
 	.complete = fw_host_complete,
+	.window_read = fw_host_window_read,
+	.window_write = fw_host_window_write,
+	.window_back = fw_host_window_back,
+	.window_dirty = fw_host_window_dirty,
 };

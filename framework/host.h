@@ -71,6 +71,16 @@ void fw_host_watch_release(struct lichen_instance *in, lichen_handle handle);
 lichen_status fw_host_thread_start(struct lichen_instance *in, const char *name,
 				   uint64_t cookie);
 
+/* window_memory.c */
+lichen_status fw_host_window_read(struct lichen_instance *in, uint32_t window, uint64_t offset,
+				  void *to, uint64_t size);
+lichen_status fw_host_window_write(struct lichen_instance *in, uint32_t window, uint64_t offset,
+				   const void *from, uint64_t size);
+lichen_status fw_host_window_back(struct lichen_instance *in, uint32_t window,
+				  int32_t descriptor, uint64_t offset, uint32_t access);
+lichen_status fw_host_window_dirty(struct lichen_instance *in, uint32_t window, uint64_t *bits,
+				   uint64_t words);
+
 /* host_interface.c: what the host itself offers */
 const void *fw_host_interface(struct lichen_instance *in, const char *id);
 

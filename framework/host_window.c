@@ -37,6 +37,8 @@ static lichen_status fw_bell_check(const struct lichen_instance *in,
 		return -LICHEN_ENOTSUP;
 	if (bell->window >= in->class->windows.count)
 		return -LICHEN_EINVAL;
+	if (windows[bell->window].kind != LICHEN_IO)
+		return -LICHEN_EINVAL;
 	if (bell->size > 8 || (bell->size & (bell->size - 1)))
 		return -LICHEN_EINVAL;
 	size = windows[bell->window].size;

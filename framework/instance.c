@@ -47,17 +47,20 @@ static void fw_instance_free(struct lichen_instance *in)
 	pthread_mutex_destroy(&in->clients_lock);
 	free(in->clients);
 	fw_links_free(in);
-	free(in->places);
+	fw_places_free(in);
 	free(in->self);
 	free(in);
 }
 
-static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec)
+static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec,
+					       struct fw_diags *diags)
 {
 	struct lichen_instance *in = calloc(1, sizeof(*in));
 
-	if (!in)
+	if (!in) {
+		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
 		return NULL;
+	}
 	pthread_mutex_init(&in->error_lock, NULL);
 	pthread_mutex_init(&in->ledger_lock, NULL);
 	pthread_mutex_init(&in->clients_lock, NULL);
@@ -66,8 +69,9 @@ static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_s
 	in->hidden = vm->loaded;
 	in->class = spec->class;
 	in->self = calloc(1, spec->class->instance_size);
-	in->places = calloc((size_t)spec->class->windows.count + 1, sizeof(*in->places));
-	if (!in->self || !in->places) {
+	if (!in->self)
+		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
+	if (!in->self || fw_places_make(in, diags) < 0) {
 		fw_instance_free(in);
 		return NULL;
 	}
@@ -92,13 +96,11 @@ static void fw_instance_quiesce(struct lichen_instance *in)
 lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 				 struct lichen_instance **created, struct fw_diags *diags)
 {
-	struct lichen_instance *in = fw_instance_new(vm, spec);
+	struct lichen_instance *in = fw_instance_new(vm, spec, diags);
 	lichen_status status;
 
-	if (!in) {
-		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
+	if (!in)
 		return -LICHEN_ENOMEM;
-	}
 	status = fw_values_store(spec, in->self, diags);
 	if (status < 0) {
 		fw_instance_free(in);
@@ -146,6 +148,19 @@ static lichen_status fw_instance_place(struct lichen_instance *in, uint32_t inde
 	}
 }
 
+/* Who listens hears of its memory before it is used, and may refuse it. */
+static lichen_status fw_instance_heard(struct lichen_instance *in)
+{
+	struct lichen_instance *who = NULL;
+	const lichen_status status = fw_listen_tell(in->vm, &who);
+
+	if (status < 0 && who && who != in)
+		fw_host.error(in, "%s does not take the memory layout that it makes: %s",
+			      who->spec->id,
+			      who->error.text[0] ? who->error.text : fw_status_text(status));
+	return status;
+}
+
 lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags)
 {
 	lichen_status status = 0;
@@ -157,6 +172,8 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 		status = in->class->realize(in->self);
 	if (status > 0)
 		status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+	if (status == 0)
+		status = fw_instance_heard(in);
 	if (status < 0) {
 		fw_instance_blame(in, "cannot be realized", status, diags);
 		fw_instance_quiesce(in);
@@ -178,8 +195,7 @@ void fw_instance_resume(struct lichen_instance *in)
 	if (!in->hidden)
 		return;
 	in->hidden = 0;
-	fw_bus_show(in->vm->ports, in);
-	fw_bus_show(in->vm->mmio, in);
+	fw_places_show(in);
 }
 
 /* What the limit held back since the last line: nobody will say it later. */

@@ -14,6 +14,7 @@
 
 #include "bus.h"
 #include "irq.h"
+#include "layout.h"
 #include "log.h"
 #include "loop.h"
 #include "profile.h"
@@ -101,10 +102,11 @@ struct fw_links {
 
 /* Guarded by the VM's place_lock. */
 struct fw_place {
-	struct fw_target targets[2]; /* where it is, and where it was or is to be */
-	uint32_t current;	     /* index of the former */
-	uint32_t moving;	     /* by a thread, which may have let go of the lock */
-	struct fw_bus *bus;	     /* NULL: not placed */
+	struct fw_target targets[2];	/* where it is, and where it was or is to be */
+	uint32_t current;		/* index of the former */
+	uint32_t moving;		/* by a thread, which may have let go of the lock */
+	struct fw_bus *bus;		/* NULL: not placed */
+	struct fw_memory_window memory; /* of a window that is memory */
 };
 
 struct lichen_instance {
@@ -178,10 +180,21 @@ int fw_ledger_threads(struct lichen_instance *in);
 void fw_ledger_revoke(struct lichen_instance *in);
 const char *fw_claim_kind_name(enum fw_claim_kind kind);
 
+/*
+ * window_memory.c.  Places for all windows, with memory where the host gives it.
+ * -LICHEN_ENOMEM; then fw_places_free() is owed all the same.  [control]
+ */
+lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags);
+void fw_places_free(struct lichen_instance *in);
+/* A power-on reset: windows of RAM are zeroes.  [control] */
+void fw_places_zero(struct lichen_instance *in);
+
 /* placement.c; errors as host->place_port and host->place_mmio. */
 lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bus *bus,
 		       uint64_t start);
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
+/* What it has hidden is found from here on.  [control] */
+void fw_places_show(struct lichen_instance *in);
 /* Callers hold the VM's place_lock. */
 lichen_status fw_bell_attach(struct fw_claim *claim);
 void fw_bell_detach(struct fw_claim *claim);

@@ -151,9 +151,14 @@ int fw_ledger_threads(struct lichen_instance *in)
 /* Threads and handlers use handles: so these go before what the handles name. */
 void fw_ledger_revoke(struct lichen_instance *in)
 {
+	struct lichen_instance *who = NULL;
+
+	fw_listen_drop(in);
 	fw_ledger_drop(in, FW_CLAIM_THREAD);
 	for (uint32_t i = 0; i < in->class->windows.count; i++)
 		(void)fw_unplace(in, i);
+	/* Its memory goes: who listens lets go of it before. */
+	(void)fw_listen_tell(in->vm, &who);
 	fw_ledger_drop(in, 0);
 	fw_memory_unreserve(&in->vm->memory, in);
 	if (in->vm->console_owner == in)

@@ -74,20 +74,26 @@ static void *fw_memory_map(const struct lichen_ram *run, lichen_gpa gpa)
 	return at;
 }
 
-/* Makes host memory a piece of the guest's, in the next slot. */
+/* Makes host memory, `done` bytes into its run, a piece of the guest's, in the next slot. */
 static lichen_status fw_memory_add(struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
-				   uint8_t *host, struct ld_error *error)
+				   const struct lichen_ram *run, uint8_t *host, uint64_t done,
+				   struct ld_error *error)
 {
 	struct fw_piece *piece = &memory->pieces[memory->piece_count];
 	const struct hv_slot slot = {
-		.number = memory->piece_count, .gpa = gpa, .size = size, .host = host
+		.number = memory->piece_count, .gpa = gpa, .size = size, .host = host + done
 	};
 	lichen_status status = memory->hv->map(memory->hvm, &slot, error);
 
 	if (status < 0) /* the run is as it should be: it is not its fault */
 		return -LICHEN_EIO;
 	*piece = (struct fw_piece){
-		.gpa = gpa, .size = size, .host = host, .slot = slot.number
+		.gpa = gpa,
+		.size = size,
+		.host = host + done,
+		.slot = slot.number,
+		.descriptor = run->flags & LICHEN_RAM_SHAREABLE ? run->descriptor : -1,
+		.offset = run->offset + done,
 	};
 	memory->piece_count++;
 	return 0;
@@ -112,11 +118,10 @@ static lichen_status fw_memory_place_run(struct fw_memory *memory, const struct 
 
 		if (*gpa < FW_HOLE_START && part > FW_HOLE_START - *gpa)
 			part = FW_HOLE_START - *gpa;
-		status = fw_memory_add(memory, *gpa, part, host, error);
+		status = fw_memory_add(memory, *gpa, part, run, host, run->size - left, error);
 		*gpa += part;
 		if (*gpa == FW_HOLE_START)
 			*gpa = FW_HOLE_END;
-		host += part;
 		left -= part;
 	}
 	return status;
@@ -235,9 +240,8 @@ void *fw_memory_at(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size
 	return piece->host + (gpa - piece->gpa);
 }
 
-/* Bytes of [gpa, gpa + size) in one piece, and where; 0: the first is not RAM. */
-static uint64_t fw_memory_part(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
-			       uint8_t **at)
+uint64_t fw_memory_part(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
+			uint8_t **at)
 {
 	const struct fw_piece *piece = fw_memory_piece(memory, gpa);
 	uint64_t room;

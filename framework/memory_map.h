@@ -27,6 +27,8 @@ struct fw_piece {
 	uint64_t size;
 	uint8_t *host;
 	uint32_t slot;
+	int descriptor;	 /* of the strategy's, where others may map it; else -1 */
+	uint64_t offset; /* in the descriptor */
 };
 
 struct fw_run {
@@ -65,6 +67,10 @@ lichen_status fw_memory_remap(struct fw_memory *memory, struct ld_error *error);
 
 /* Host address of [gpa, gpa + size), or NULL where it is not all in one piece.  [any] */
 void *fw_memory_at(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size);
+/* Bytes of [gpa, gpa + size) that lie in one piece, and where; 0: the first is not RAM.
+ * [any] */
+uint64_t fw_memory_part(const struct fw_memory *memory, lichen_gpa gpa, uint64_t size,
+			uint8_t **at);
 /* -LICHEN_EFAULT: not all of it is RAM.  [any] */
 lichen_status fw_memory_read(const struct fw_memory *memory, lichen_gpa gpa, void *to,
 			     uint64_t size);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* placement.c: where an instance's windows lie, and the doorbells in them. */
+/*
+ * placement.c: where an instance's windows lie, and the doorbells in them.  The bus changes
+ * first and the slots of windows of memory follow: until they do, the guest still sees what was
+ * there before, and where neither is, accesses exit and the bus serves them.
+ */
 #include "vm.h"
 
 static uint32_t fw_places_port(const struct lichen_instance *in, const struct fw_bus *bus)
@@ -51,6 +55,18 @@ static void fw_place_end(struct lichen_instance *in, struct fw_place *place)
 	pthread_mutex_unlock(&in->vm->place_lock);
 }
 
+/* Slots follow what was taken out; what they cannot, the bus serves. */
+static void fw_place_follow(struct lichen_instance *in, const struct fw_bus *bus)
+{
+	struct ld_error error = { "" };
+
+	if (fw_places_port(in, bus))
+		return;
+	if (fw_layout_follow(&in->vm->layout, &error) < 0)
+		fw_host.log_guest(in, LICHEN_LOG_WARN, "%s: each access to it is an exit",
+				  error.text);
+}
+
 /*
  * Waits for handlers of the target, so place_lock, which they may wait for, is
  * let go of meanwhile.
@@ -61,6 +77,29 @@ static void fw_place_remove(struct lichen_instance *in, struct fw_bus *bus,
 	pthread_mutex_unlock(&in->vm->place_lock);
 	(void)fw_bus_remove(bus, target);
 	pthread_mutex_lock(&in->vm->place_lock);
+	fw_place_follow(in, bus);
+}
+
+/* On failure it is not there, and what was there before is. */
+static lichen_status fw_place_insert(struct lichen_instance *in, struct fw_bus *bus,
+				     struct fw_target *target, const struct fw_target **clash)
+{
+	struct ld_error error = { "" };
+	lichen_status status = fw_bus_insert(bus, target, clash);
+
+	if (status < 0 || fw_places_port(in, bus))
+		return status;
+	status = fw_layout_follow(&in->vm->layout, &error);
+	if (status < 0) {
+		fw_host.error(in, "window %s: %s", target->window->name, error.text);
+		fw_place_remove(in, bus, target);
+	}
+	return status;
+}
+
+static int fw_is_memory(const struct lichen_window *window)
+{
+	return window->kind != LICHEN_IO;
 }
 
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
@@ -78,6 +117,10 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 		fw_bells_move(in, window, 0);
 		place->bus = NULL;
 		fw_place_remove(in, bus, &place->targets[place->current]);
+		if (place->memory.declared) {
+			atomic_fetch_sub(&in->vm->layout.windows, 1);
+			fw_listen_changed(in->vm);
+		}
 	}
 	fw_place_end(in, place);
 	return bus ? 0 : -LICHEN_ENOENT;
@@ -107,12 +150,12 @@ static lichen_status fw_place_move(struct lichen_instance *in, struct fw_place *
 	struct fw_target *old = place->bus ? &place->targets[place->current] : NULL;
 	struct fw_target *fresh = &place->targets[!place->current];
 	struct fw_bus *old_bus = place->bus;
-	lichen_status status = fw_bus_insert(bus, fresh, clash);
+	lichen_status status = fw_place_insert(in, bus, fresh, clash);
 
-	if (status == -LICHEN_EEXIST && *clash == old) {
+	if (status == -LICHEN_EEXIST && old && *clash == old) {
 		fw_place_remove(in, old_bus, old);
-		status = fw_bus_insert(bus, fresh, clash);
-		if (status < 0 && fw_bus_insert(old_bus, old, NULL) < 0) {
+		status = fw_place_insert(in, bus, fresh, clash);
+		if (status < 0 && fw_place_insert(in, old_bus, old, NULL) < 0) {
 			place->bus = NULL;
 			fw_host.log_guest(in, LICHEN_LOG_ERROR,
 					  "window %s: it has lost its place",
@@ -129,6 +172,26 @@ static lichen_status fw_place_move(struct lichen_instance *in, struct fw_place *
 	return 0;
 }
 
+/* What the bus is to see of the window. */
+static struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *place,
+					const struct lichen_window *declared, uint64_t start)
+{
+	struct fw_target target = { .window = declared,
+				    .self = in->self,
+				    .lock = fw_is_parallel(in) ? NULL : &in->lock,
+				    .start = start,
+				    .owner = in,
+				    .hidden = in->hidden };
+
+	if (!fw_is_memory(declared))
+		return target;
+	target.window = &place->memory.seen;
+	target.self = &place->memory;
+	if (place->memory.backing->writable)
+		target.lock = NULL; /* no code of the class runs */
+	return target;
+}
+
 static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *place,
 				  const struct lichen_window *declared, struct fw_bus *bus,
 				  uint64_t start)
@@ -136,13 +199,7 @@ static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *p
 	const struct fw_target *clash = NULL;
 	lichen_status status;
 
-	place->targets[!place->current] =
-		(struct fw_target){ .window = declared,
-				    .self = in->self,
-				    .lock = fw_is_parallel(in) ? NULL : &in->lock,
-				    .start = start,
-				    .owner = in,
-				    .hidden = in->hidden };
+	place->targets[!place->current] = fw_place_target(in, place, declared, start);
 	status = fw_place_move(in, place, bus, &clash);
 	if (status == -LICHEN_EEXIST && clash)
 		fw_place_blame(in, declared, bus, start, clash);
@@ -152,6 +209,46 @@ static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *p
 			      declared->name, (unsigned long long)start,
 			      (unsigned long long)declared->size,
 			      fw_places_port(in, bus) ? "ports, 0xffff" : "address space");
+	return status;
+}
+
+/* Whether a window of memory can be there at all. */
+static lichen_status fw_place_check(struct lichen_instance *in,
+				    const struct lichen_window *declared,
+				    const struct fw_bus *bus, uint64_t start)
+{
+	struct ld_error error = { "" };
+	lichen_status status;
+
+	if (fw_places_port(in, bus)) {
+		fw_host.error(in, "window %s: it is memory, which ports do not show",
+			      declared->name);
+		return -LICHEN_EINVAL;
+	}
+	status = fw_layout_check(&in->vm->layout, start, declared->size, &error);
+	if (status < 0)
+		fw_host.error(in, "window %s: %s", declared->name, error.text);
+	return status;
+}
+
+/* As fw_place_try(); the layout follows from the first window of memory on. */
+static lichen_status fw_place_memory(struct lichen_instance *in, struct fw_place *place,
+				     const struct lichen_window *declared, struct fw_bus *bus,
+				     uint64_t start)
+{
+	_Atomic uint32_t *windows = &in->vm->layout.windows;
+	const int before = place->bus != NULL;
+	lichen_status status;
+
+	if (!place->memory.backing) {
+		fw_host.error(in, "window %s: nothing is mapped into it yet", declared->name);
+		return -LICHEN_EINVAL;
+	}
+	atomic_fetch_add(windows, 1);
+	status = fw_place_try(in, place, declared, bus, start);
+	if (before || !place->bus)
+		atomic_fetch_sub(windows, 1u + (before && !place->bus));
+	fw_listen_changed(in->vm);
 	return status;
 }
 
@@ -168,6 +265,9 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 		return -LICHEN_EINVAL;
 	}
 	declared = &FW_ITEMS(struct lichen_window, in->class->windows)[window];
+	status = fw_is_memory(declared) ? fw_place_check(in, declared, bus, start) : 0;
+	if (status < 0)
+		return status;
 	if (!fw_places_port(in, bus) &&
 	    fw_memory_touches(&in->vm->memory, start, declared->size)) {
 		fw_host.error(in, "window %s: address 0x%llx: guest RAM is there",
@@ -177,11 +277,24 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 	place = fw_place_begin(in, window);
 	if (!place)
 		return -LICHEN_EBUSY;
-	status = fw_place_try(in, place, declared, bus, start);
+	status = fw_is_memory(declared) ? fw_place_memory(in, place, declared, bus, start)
+					: fw_place_try(in, place, declared, bus, start);
 	if (status == 0)
 		fw_bells_move(in, window, 1);
 	fw_place_end(in, place);
 	return status;
+}
+
+void fw_places_show(struct lichen_instance *in)
+{
+	struct lichen_vm *vm = in->vm;
+
+	pthread_mutex_lock(&vm->place_lock);
+	fw_bus_show(vm->ports, in);
+	fw_bus_show(vm->mmio, in);
+	fw_place_follow(in, vm->mmio);
+	pthread_mutex_unlock(&vm->place_lock);
+	fw_listen_changed(vm);
 }
 
 lichen_status fw_bell_attach(struct fw_claim *claim)

@@ -24,6 +24,8 @@ static lichen_status fw_reset_instances(struct lichen_vm *vm, uint32_t kind,
 		struct lichen_instance *in = vm->instances[i];
 		lichen_status status;
 
+		if (kind == LICHEN_RESET_POWER_ON)
+			fw_places_zero(in);
 		if (!in->class->reset)
 			continue;
 		fw_instance_begin(in);

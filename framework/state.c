@@ -94,6 +94,33 @@ static lichen_status fw_save_instance(struct lichen_instance *in, struct fw_buff
 	return status;
 }
 
+static void fw_save_memory(struct lichen_vm *vm, struct fw_buffer *out)
+{
+	const uint64_t part = fw_part_begin(out, FW_PART_MEMORY);
+	struct fw_pages pages[FW_PIECES_MAX];
+	const uint32_t count = fw_memory_pages(&vm->memory, pages);
+
+	for (uint32_t i = 0; i < count; i++)
+		fw_pages_save(&pages[i], out);
+	fw_part_end(out, part);
+}
+
+static void fw_save_windows(struct lichen_vm *vm, struct fw_buffer *out)
+{
+	const uint32_t count = fw_windows_count(vm);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const uint64_t part = fw_part_begin(out, FW_PART_WINDOW);
+		const char *id, *name;
+		const struct fw_pages pages = fw_windows_at(vm, i, &id, &name);
+
+		fw_put_text(out, id);
+		fw_put_text(out, name);
+		fw_pages_save(&pages, out);
+		fw_part_end(out, part);
+	}
+}
+
 static void fw_save_lines(struct lichen_vm *vm, struct fw_buffer *out)
 {
 	const uint64_t part = fw_part_begin(out, FW_PART_LINES);
@@ -156,7 +183,6 @@ static lichen_status fw_save_all(struct lichen_vm *vm, struct fw_buffer *out,
 				 struct ld_error *error)
 {
 	lichen_status status = fw_save_machine(vm, out, error);
-	uint64_t part;
 
 	for (uint32_t i = 0; i < vm->instance_count && status == 0; i++)
 		if (fw_has_state(vm->instances[i]))
@@ -164,9 +190,8 @@ static lichen_status fw_save_all(struct lichen_vm *vm, struct fw_buffer *out,
 	if (status < 0)
 		return status;
 	fw_save_lines(vm, out);
-	part = fw_part_begin(out, FW_PART_MEMORY);
-	fw_memory_save(&vm->memory, out);
-	fw_part_end(out, part);
+	fw_save_memory(vm, out);
+	fw_save_windows(vm, out);
 	for (uint32_t i = 0; i < vm->vcpu_count && status == 0; i++)
 		status = fw_save_vcpu(vm, i, out, error);
 	fw_part_end(out, fw_part_begin(out, FW_PART_END));

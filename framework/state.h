@@ -11,6 +11,8 @@
  *	4	vCPU: u32 index, the hypervisor's bytes
  *	5	lines: u8 a pin of the irqchip, the level that devices gave it
  *	6	end, empty; nothing follows
+ *	7	window of RAM: text id of its instance, text name, runs as in 3, whose
+ *		addresses count from its start
  *
  * The machine comes first, the end last; the others once each, in any order.  An
  * instance without state (state_version 0) is not in it.  Timers are not either: who
@@ -21,10 +23,10 @@
 #define FW_STATE_H
 
 #include "error.h"
+#include "memory_map.h"
 #include "state_stream.h"
 
 struct lichen_vm;
-struct fw_memory;
 
 /*
  * Appends the state of a VM whose vCPUs are parked, whose guest clock stands and whose
@@ -46,11 +48,32 @@ lichen_status fw_state_load(struct lichen_vm *vm, const uint8_t *bytes, uint64_t
 
 /* --- state_memory.c --- */
 
-void fw_memory_save(const struct fw_memory *memory, struct fw_buffer *out);
-/* The form alone: runs of whole pages of RAM, ascending.  -LICHEN_EBADMSG. */
-lichen_status fw_memory_check(const struct fw_memory *memory, struct fw_reader in,
+/* Memory that a stream has by its address from `base` on. */
+struct fw_pages {
+	uint8_t *host;
+	uint64_t base, size; /* bytes, whole pages */
+};
+
+/* The pieces of RAM; `pages` has room for FW_PIECES_MAX.  Returns how many. */
+uint32_t fw_memory_pages(const struct fw_memory *memory, struct fw_pages *pages);
+void fw_pages_save(const struct fw_pages *pages, struct fw_buffer *out);
+/* The form alone: runs of whole pages of these, which are sorted, ascending.
+ * -LICHEN_EBADMSG. */
+lichen_status fw_pages_check(const struct fw_pages *pages, uint32_t count, struct fw_reader in,
+			     struct ld_error *error);
+/* After fw_pages_check(). */
+void fw_pages_load(const struct fw_pages *pages, uint32_t count, struct fw_reader in);
+
+/* --- state_window.c: windows of RAM, numbered through all instances --- */
+
+uint32_t fw_windows_count(const struct lichen_vm *vm);
+/* Number `index`, which is below the count: its pages, and whose it is. */
+struct fw_pages fw_windows_at(const struct lichen_vm *vm, uint32_t index, const char **id,
+			      const char **name);
+/* Takes id and name from `in`.  -LICHEN_EBADMSG: malformed, or this VM has no such window. */
+lichen_status fw_windows_find(const struct lichen_vm *vm, struct fw_reader *in, uint32_t *index,
 			      struct ld_error *error);
-/* After fw_memory_check(). */
-void fw_memory_load(const struct fw_memory *memory, struct fw_reader in);
+/* All of it is written: those who ask for dirty pages hear so.  [control] */
+void fw_windows_mark(const struct lichen_vm *vm);
 
 #endif

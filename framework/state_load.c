@@ -26,6 +26,7 @@ struct fw_apart {
 	uint32_t has_machine, has_memory, has_lines, ended;
 	struct fw_told *instances; /* one an instance of the VM */
 	struct fw_reader *vcpus;   /* one a vCPU; at NULL: not there */
+	struct fw_reader *windows; /* the same, one a window of RAM */
 };
 
 /* --- taking apart --- */
@@ -106,6 +107,43 @@ static lichen_status fw_apart_instance(struct lichen_vm *vm, struct fw_reader in
 	return 0;
 }
 
+static lichen_status fw_apart_memory(const struct lichen_vm *vm, struct fw_reader in,
+				     struct fw_apart *apart, struct ld_error *error)
+{
+	struct fw_pages pages[FW_PIECES_MAX];
+	const uint32_t count = fw_memory_pages(&vm->memory, pages);
+	struct ld_error why = { "is there twice" };
+	lichen_status status = -LICHEN_EBADMSG;
+
+	if (!apart->has_memory)
+		status = fw_pages_check(pages, count, in, &why);
+	if (status < 0)
+		ld_error_set(error, "state of memory: %s", why.text);
+	apart->has_memory = 1;
+	apart->memory = in;
+	return status;
+}
+
+static lichen_status fw_apart_window(const struct lichen_vm *vm, struct fw_reader in,
+				     struct fw_apart *apart, struct ld_error *error)
+{
+	struct ld_error why = { "is there twice" };
+	const char *id, *name;
+	struct fw_pages pages;
+	uint32_t index;
+	lichen_status status = fw_windows_find(vm, &in, &index, error);
+
+	if (status < 0)
+		return status;
+	pages = fw_windows_at(vm, index, &id, &name);
+	status = apart->windows[index].at ? -LICHEN_EBADMSG
+					  : fw_pages_check(&pages, 1, in, &why);
+	if (status < 0)
+		ld_error_set(error, "state of %s: window %s: %s", id, name, why.text);
+	apart->windows[index] = in;
+	return status;
+}
+
 static lichen_status fw_apart_vcpu(const struct lichen_vm *vm, struct fw_reader in,
 				   struct fw_apart *apart, struct ld_error *error)
 {
@@ -151,13 +189,9 @@ static lichen_status fw_apart_part(struct lichen_vm *vm, uint32_t tag, struct fw
 	case FW_PART_INSTANCE:
 		return fw_apart_instance(vm, in, apart, error);
 	case FW_PART_MEMORY:
-		if (apart->has_memory) {
-			ld_error_set(error, "state of memory: is there twice");
-			return -LICHEN_EBADMSG;
-		}
-		apart->has_memory = 1;
-		apart->memory = in;
-		return fw_memory_check(&vm->memory, in, error);
+		return fw_apart_memory(vm, in, apart, error);
+	case FW_PART_WINDOW:
+		return fw_apart_window(vm, in, apart, error);
 	case FW_PART_VCPU:
 		return fw_apart_vcpu(vm, in, apart, error);
 	case FW_PART_LINES:
@@ -185,6 +219,15 @@ static lichen_status fw_apart_whole(const struct lichen_vm *vm, const struct fw_
 		if (apart->vcpus[i].at)
 			continue;
 		ld_error_set(error, "state of vCPU %u: is missing", i);
+		return -LICHEN_EBADMSG;
+	}
+	for (uint32_t i = 0; i < fw_windows_count(vm); i++) {
+		const char *id, *name;
+
+		if (apart->windows[i].at)
+			continue;
+		(void)fw_windows_at(vm, i, &id, &name);
+		ld_error_set(error, "state of %s: window %s: is missing", id, name);
 		return -LICHEN_EBADMSG;
 	}
 	if (apart->has_memory && apart->has_lines)
@@ -285,6 +328,25 @@ static lichen_status fw_post_load(struct lichen_vm *vm, const struct fw_apart *a
 
 /* --- taking over --- */
 
+static lichen_status fw_take_memory(struct lichen_vm *vm, const struct fw_apart *apart,
+				    struct ld_error *error)
+{
+	struct fw_pages pages[FW_PIECES_MAX];
+	const uint32_t count = fw_memory_pages(&vm->memory, pages);
+	lichen_status status;
+
+	fw_pages_load(pages, count, apart->memory);
+	for (uint32_t i = 0; i < fw_windows_count(vm); i++) {
+		const char *id, *name;
+
+		pages[0] = fw_windows_at(vm, i, &id, &name);
+		fw_pages_load(pages, 1, apart->windows[i]);
+	}
+	fw_windows_mark(vm);
+	status = fw_memory_remap(&vm->memory, error);
+	return status < 0 ? status : fw_layout_remap(&vm->layout, error);
+}
+
 /*
  * Memory before vCPUs, which look into it; the irqchip before local APICs, to which
  * it may send what they have long received, and which therefore come later.
@@ -295,8 +357,7 @@ static lichen_status fw_take_over(struct lichen_vm *vm, const struct fw_apart *a
 	lichen_status status;
 
 	fw_clock_set(&vm->loop, apart->guest_clock);
-	fw_memory_load(&vm->memory, apart->memory);
-	status = fw_memory_remap(&vm->memory, error);
+	status = fw_take_memory(vm, apart, error);
 	if (status < 0)
 		return status;
 	fw_lines_hold(&vm->irqs);
@@ -329,7 +390,8 @@ lichen_status fw_state_load(struct lichen_vm *vm, const uint8_t *bytes, uint64_t
 	fw_loop_drain(&vm->loop);
 	apart.instances = calloc((size_t)vm->instance_count + 1, sizeof(*apart.instances));
 	apart.vcpus = calloc((size_t)vm->vcpu_count + 1, sizeof(*apart.vcpus));
-	if (apart.instances && apart.vcpus)
+	apart.windows = calloc((size_t)fw_windows_count(vm) + 1, sizeof(*apart.windows));
+	if (apart.instances && apart.vcpus && apart.windows)
 		status = fw_apart_all(vm, (struct fw_reader){ bytes, size }, &apart, error);
 	else
 		ld_error_set(error, "state: out of memory");
@@ -339,5 +401,6 @@ lichen_status fw_state_load(struct lichen_vm *vm, const uint8_t *bytes, uint64_t
 		status = fw_take_over(vm, &apart, error);
 	free(apart.instances);
 	free(apart.vcpus);
+	free(apart.windows);
 	return status;
 }

@@ -16,6 +16,7 @@ enum fw_part {
 	FW_PART_VCPU = 4,
 	FW_PART_LINES = 5,
 	FW_PART_END = 6,
+	FW_PART_WINDOW = 7,
 };
 
 /* 1: the instance is in the stream. */

@@ -19,7 +19,7 @@
 #include "status.h"
 #include "vm.h"
 
-enum { FW_VM_LOOP = 1 << 0, FW_VM_IRQS = 1 << 1 };
+enum { FW_VM_LOOP = 1 << 0, FW_VM_IRQS = 1 << 1, FW_VM_LAYOUT = 1 << 2 };
 
 void fw_vm_end(struct lichen_vm *vm, uint32_t status, const char *why)
 {
@@ -116,8 +116,13 @@ static lichen_status fw_vm_realize_memory(struct lichen_vm *vm, struct fw_diags 
 		return status;
 	}
 	status = fw_memory_place(&vm->memory, runs, used, vm->profile->memory_size, &error);
-	if (status < 0)
+	if (status < 0) {
 		fw_vm_blame(diags, vm->profile->memory_mark, &error);
+		return status;
+	}
+	status = fw_listen_tell(vm, &in);
+	if (status < 0)
+		fw_instance_blame(in, "does not take the guest's memory", status, diags);
 	return status;
 }
 
@@ -175,6 +180,8 @@ static lichen_status fw_vm_assemble(struct lichen_vm *vm, int device, struct fw_
 	fw_irqs_init(&vm->irqs, vm->hv, vm->hvm);
 	vm->opened |= FW_VM_IRQS;
 	fw_memory_init(&vm->memory, vm->hv, vm->hvm);
+	fw_layout_init(&vm->layout, vm->hv, vm->hvm, vm->mmio);
+	vm->opened |= FW_VM_LAYOUT;
 	status = fw_vm_create_instances(vm, diags);
 	if (status == 0)
 		status = fw_vm_realize_instances(vm, diags);
@@ -368,6 +375,8 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 		fw_vcpus_destroy(vm);
 		fw_memory_clear(&vm->memory);
 	}
+	if (vm->opened & FW_VM_LAYOUT)
+		fw_layout_clear(&vm->layout);
 	if (vm->opened & FW_VM_IRQS)
 		fw_irqs_clear(&vm->irqs);
 	if (vm->ports)

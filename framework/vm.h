@@ -9,6 +9,8 @@
 #include "hv/hv.h"
 #include "instance.h"
 #include "irq.h"
+#include "layout.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "memory_map.h"
@@ -34,6 +36,8 @@ struct lichen_vm {
 	struct hv_caps caps;
 	struct fw_bus *ports, *mmio;
 	struct fw_memory memory;
+	struct fw_layout layout;
+	struct fw_listeners listeners;
 	struct fw_irqs irqs;
 	struct fw_loop loop;
 	/* In the order of profile->specs; one that is being added is not yet among them. */

@@ -8,6 +8,7 @@
 enum {
 	LD_PORTS = 0x10000,
 	LD_ACCESS_SIZES = 1 | 2 | 4 | 8,
+	LD_PAGE_MASK = LICHEN_WINDOW_PAGE - 1,
 };
 
 #define WINDOWS "windows"
@@ -65,6 +66,8 @@ static lichen_status ld_window_place(struct ld_check *check, uint32_t index,
 static lichen_status ld_window_ops(struct ld_check *check, uint32_t index,
 				   struct lichen_window *w)
 {
+	if (!w->ops && w->kind != LICHEN_IO)
+		return 0;
 	if (!w->ops)
 		return ld_check_refuse(check, WINDOWS, index, w->name, "has no ops");
 	if (w->ops->struct_size < sizeof(uint32_t) || w->ops->struct_size > LD_ITEM_SIZE_MAX)
@@ -74,6 +77,25 @@ static lichen_status ld_window_ops(struct ld_check *check, uint32_t index,
 				       w->ops->struct_size);
 	w->ops = ld_check_struct(check, w->ops, sizeof(*w->ops));
 	return w->ops ? 0 : -LICHEN_ENOMEM;
+}
+
+/* Memory is whole pages at whole pages. */
+static lichen_status ld_window_memory(struct ld_check *check, uint32_t index,
+				      const struct lichen_window *w)
+{
+	if (w->size & LD_PAGE_MASK)
+		return ld_check_refuse(check, WINDOWS, index, w->name,
+				       "is memory of %" PRIu64
+				       " bytes, which are no whole pages of %d",
+				       w->size, LICHEN_WINDOW_PAGE);
+	if (w->place == LICHEN_PLACE_PORT)
+		return ld_check_refuse(check, WINDOWS, index, w->name,
+				       "is memory and cannot be placed on ports");
+	if (w->place == LICHEN_PLACE_GPA && !w->placed_by && w->address & LD_PAGE_MASK)
+		return ld_check_refuse(check, WINDOWS, index, w->name,
+				       "is memory at 0x%" PRIx64 ", which is no multiple of %d",
+				       w->address, LICHEN_WINDOW_PAGE);
+	return 0;
 }
 
 static lichen_status ld_check_window(struct ld_check *check, uint32_t index)
@@ -90,13 +112,7 @@ static lichen_status ld_check_window(struct ld_check *check, uint32_t index)
 			return ld_check_refuse(check, WINDOWS, index, w->name,
 					       "is the name of windows[%" PRIu32 "] too", i);
 	}
-	if (w->kind == LICHEN_RAM || w->kind == LICHEN_ROM || w->kind == LICHEN_MAPPED)
-		return ld_check_unknown(
-			check, WINDOWS, index, w->name,
-			"kind %" PRIu32
-			", this host has LICHEN_IO (%d) alone: use a newer host",
-			w->kind, LICHEN_IO);
-	if (w->kind != LICHEN_IO)
+	if (w->kind < LICHEN_IO || w->kind > LICHEN_MAPPED)
 		return ld_check_refuse(check, WINDOWS, index, w->name,
 				       "kind %" PRIu32 " is no kind of window", w->kind);
 	if (w->size == 0)
@@ -111,6 +127,8 @@ static lichen_status ld_check_window(struct ld_check *check, uint32_t index)
 				       " is neither LICHEN_SPLIT nor LICHEN_REFUSE",
 				       w->split);
 	status = ld_window_place(check, index, w);
+	if (status == 0 && w->kind != LICHEN_IO)
+		status = ld_window_memory(check, index, w);
 	return status == 0 ? ld_window_ops(check, index, w) : status;
 }
 

@@ -114,7 +114,8 @@ struct lichen_class {
 	/* Runs on a thread of its own, without the instance's lock; returns soon after
 	 * quiesce.  [any, running] */
 	void (*thread)(void *self, uint64_t cookie);
-	/* event: enum lichen_region_event.  ADD may fail.  [control, realized to running] */
+	/* event: enum lichen_region_event.  ADD may fail.  memory_listen() calls it itself.
+	 * [control, created to running] */
 	lichen_status (*region)(void *self, uint32_t event, const struct lichen_region *region);
 	/* event: enum lichen_host_event.  [control, running] */
 	void (*host_event)(void *self, uint32_t event);

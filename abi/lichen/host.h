@@ -106,14 +106,18 @@ struct lichen_host {
 
 	/*
 	 * Places or moves window `window` (index) to ports [port, port + size).
-	 * -LICHEN_EINVAL: no such window; -LICHEN_ERANGE: past 0xffff;
+	 * -LICHEN_EINVAL: no such window, or it is memory; -LICHEN_ERANGE: past 0xffff;
 	 * -LICHEN_EEXIST: taken by a window of the same rank.
 	 * [control or vcpu, created to running]
 	 */
 	lichen_status (*place_port)(struct lichen_instance *in, uint32_t window, uint16_t port);
 	/*
 	 * The same, in an address space.  -LICHEN_ENOTSUP: space is not 0 (hosts
-	 * of 0.1 have the system's only); -LICHEN_EEXIST: RAM is there too.
+	 * of 0.1 have the system's only); -LICHEN_EEXIST: RAM is there too.  Of memory:
+	 * -LICHEN_EINVAL: gpa is not a page's, or nothing backs a MAPPED window;
+	 * -LICHEN_ERANGE: past the guest's address width; -LICHEN_ENOSPC: the hardware
+	 * has no more memory slots; -LICHEN_EIO: it refuses.  The guest sees it without
+	 * a gap in which the place is nothing.
 	 * [control or vcpu, created to running]
 	 */
 	lichen_status (*place_mmio)(struct lichen_instance *in, uint32_t window,
@@ -122,7 +126,7 @@ struct lichen_host {
 	 * caller's own.  -LICHEN_ENOENT: not placed.  [control or vcpu, created to running] */
 	lichen_status (*unplace)(struct lichen_instance *in, uint32_t window);
 	/*
-	 * -LICHEN_EINVAL: outside the window; -LICHEN_EEXIST: one is there;
+	 * -LICHEN_EINVAL: outside the window, or it is memory; -LICHEN_EEXIST: one is there;
 	 * -LICHEN_ENOSPC: the hardware has no more.  [control, created to running]
 	 */
 	lichen_status (*doorbell_claim)(struct lichen_instance *in,
@@ -173,7 +177,8 @@ struct lichen_host {
 	/* [control, created to running] */
 	void (*message_release)(struct lichen_instance *in, lichen_handle handle);
 
-	/* --- guest memory (memory.h) --- */
+	/* --- guest memory (memory.h): the system's RAM, and windows of RAM; ROM to be read ---
+	 */
 
 	/* Copies out of guest memory.  -LICHEN_EFAULT: not all of it is RAM; `to` is
 	 * then undefined.  [any, realized to running] */
@@ -202,8 +207,10 @@ struct lichen_host {
 	 * -LICHEN_EFAULT: not RAM; -LICHEN_EEXIST: reserved.  [control, created to realized] */
 	lichen_status (*memory_reserve)(struct lichen_instance *in, lichen_gpa gpa,
 					uint64_t size, uint32_t type);
-	/* The class's `region` callback hears of the layout now and of each change.
-	 * Hosts of 0.1 answer -LICHEN_ENOTSUP.  [control, created to realized] */
+	/* The class's `region` callback hears of the layout, before this returns, and of
+	 * each change.  -LICHEN_EINVAL: the class has none; -LICHEN_EEXIST: it listens;
+	 * -LICHEN_ENOTSUP: space is not 0; what the callback says to an ADD.
+	 * [control, created to realized] */
 	lichen_status (*memory_listen)(struct lichen_instance *in, lichen_space space);
 
 	/* --- vCPUs --- */
@@ -277,6 +284,38 @@ struct lichen_host {
 	/* Ends an operation that returned LICHEN_PENDING; operation: enum
 	 * lichen_operation.  A second completion is misbehaviour.  [any, any] */
 	void (*complete)(struct lichen_instance *in, uint32_t operation, lichen_status status);
+
+	/* --- windows of memory (window.h) --- */
+
+	/* Copies out of a window of RAM or ROM, wherever it is placed.  -LICHEN_EINVAL:
+	 * no such window, or of another kind; -LICHEN_ERANGE: not all of it lies in the
+	 * window.  [any, created to running] */
+	lichen_status (*window_read)(struct lichen_instance *in, uint32_t window,
+				     uint64_t offset, void *to, uint64_t size);
+	/* Copies into one; the same errors, and then nothing was written.
+	 * [any, created to running] */
+	lichen_status (*window_write)(struct lichen_instance *in, uint32_t window,
+				      uint64_t offset, const void *from, uint64_t size);
+	/*
+	 * A MAPPED window is to show `descriptor` (the host keeps a duplicate) from
+	 * `offset`, a multiple of a page; access: enum lichen_access, READ with or without
+	 * WRITE; without it the guest's writes call ops->write.  Replaces an earlier one.
+	 * The file must not shrink.  -LICHEN_EINVAL: no such window, of another kind,
+	 * offset, or the file ends before the window does; -LICHEN_EBUSY: it is placed;
+	 * -LICHEN_ENOTSUP: other access; -LICHEN_EBADF, -LICHEN_EACCES, -LICHEN_ENODEV,
+	 * -LICHEN_ENOMEM: it cannot be mapped.  [control, created to running]
+	 */
+	lichen_status (*window_back)(struct lichen_instance *in, uint32_t window,
+				     int32_t descriptor, uint64_t offset, uint32_t access);
+	/*
+	 * One bit a page of a window of RAM, lowest first: written since the last call, by
+	 * the guest or through the host.  The first call switches it on and says all; so
+	 * does the next one after the window was moved or partly hidden.  words: 64-bit
+	 * words in `bits`.  -LICHEN_EINVAL: no such window, of another kind, or `bits` is
+	 * too small; -LICHEN_ENOMEM.  [control or vcpu, realized to running]
+	 */
+	lichen_status (*window_dirty)(struct lichen_instance *in, uint32_t window,
+				      uint64_t *bits, uint64_t words);
 };
 
 #ifdef __cplusplus

@@ -44,10 +44,11 @@ struct lichen_range {
 	uint64_t size; /* bytes, never 0 */
 };
 
-/* What vhost, vhost-user and VFIO must know of a piece of RAM. */
+/* What vhost, vhost-user and VFIO must know of a piece of RAM: the system's, or a window of
+ * kind LICHEN_RAM as far as no other hides it.  Whole pages; regions do not overlap. */
 struct lichen_region {
 	uint32_t struct_size;
-	int32_t descriptor; /* -1: not shareable; borrowed until region_remove returns */
+	int32_t descriptor; /* -1: not shareable; borrowed until its REMOVE has returned */
 	lichen_gpa gpa;
 	uint64_t size;	     /* bytes */
 	uint64_t offset;     /* in the descriptor, bytes */
@@ -55,9 +56,18 @@ struct lichen_region {
 	uint32_t _pad;
 };
 
+/*
+ * A change is BEGIN, REMOVE of what is gone, ADD of what is new, COMMIT.  What an instance
+ * changes while it runs is told afterwards, on the control thread; until REMOVE has returned
+ * the region's memory and descriptor stay.
+ *
+ * An ADD that fails undoes the change for this listener: what was added goes, what was removed
+ * comes back.  Whose realize asked for the change fails as well.  A change that a running
+ * instance has made stands for the guest; the listener is asked again at the next one.
+ */
 enum lichen_region_event {
 	LICHEN_REGION_BEGIN = 1, /* a change starts; region is NULL */
-	LICHEN_REGION_ADD = 2,	 /* may fail: the change is then undone */
+	LICHEN_REGION_ADD = 2,	 /* may fail */
 	LICHEN_REGION_REMOVE = 3,
 	LICHEN_REGION_COMMIT = 4, /* the change is over; region is NULL */
 };

@@ -17,11 +17,32 @@ extern "C" {
 #endif
 
 enum lichen_window_kind {
-	LICHEN_IO = 1,	   /* registers: every access calls `ops` */
-	LICHEN_RAM = 2,	   /* memory that the host allocates; refused by hosts of 0.1 */
-	LICHEN_ROM = 3,	   /* the same, writes trapped to `ops`; refused by hosts of 0.1 */
-	LICHEN_MAPPED = 4, /* a descriptor that the instance gives; refused by hosts of 0.1 */
+	LICHEN_IO = 1, /* registers: every access calls `ops` */
+	/*
+	 * The others are memory: whole pages (LICHEN_WINDOW_PAGE) at multiples of them,
+	 * never on ports.  What the guest can reach of them directly makes no exit, and
+	 * `ops` may be NULL.  Where a window of higher rank hides part of a page, the host
+	 * serves the rest of that page by exits.
+	 *
+	 * RAM: the host allocates it.  Zeroes when create is called and after a power-on
+	 * reset, kept by any other; part of the VM's state; guest memory to other
+	 * instances (host->memory_read() and its like) and to those who listen.
+	 */
+	LICHEN_RAM = 2,
+	/*
+	 * ROM: the same, but for what the guest writes, which calls ops->write, in the
+	 * sizes declared (NULL: dropped).  host->window_write() fills it.  Kept by every
+	 * reset, not part of the state; other instances may read and not write it.
+	 */
+	LICHEN_ROM = 3,
+	/*
+	 * MAPPED: what host->window_back() gives: a piece of a file or a device.  Not part
+	 * of the state, and no guest memory to others.
+	 */
+	LICHEN_MAPPED = 4,
 };
+
+enum { LICHEN_WINDOW_PAGE = 4096 }; /* bytes; size and place of memory are multiples */
 
 enum lichen_place {
 	LICHEN_PLACE_LATER = 0, /* by the instance or its bus */
@@ -59,7 +80,7 @@ struct lichen_window {
 	uint32_t struct_size;
 	uint32_t kind;	       /* enum lichen_window_kind */
 	const char *name;      /* for dumps and messages; unique in the class */
-	uint64_t size;	       /* bytes; MMIO: any, not only whole pages */
+	uint64_t size;	       /* bytes; of registers: any, not only whole pages */
 	uint32_t access_sizes; /* sum of 1, 2, 4, 8: what `ops` takes; 0: all four */
 	uint32_t split;	       /* enum lichen_split */
 	const struct lichen_io_ops *ops;
@@ -73,7 +94,7 @@ struct lichen_window {
 /*
  * A doorbell: a write to (window, offset) of which only the fact matters.  The
  * host makes it an ioeventfd where it can and keeps it right when the window
- * moves; `ops` of the window are not called for it.
+ * moves; `ops` of the window are not called for it.  The window is of kind IO.
  */
 enum lichen_doorbell_flag {
 	LICHEN_DOORBELL_MATCH = 1 << 0, /* only writes of `value` */

@@ -62,8 +62,8 @@ lichen_status th_save(struct th *th, uint8_t **bytes, uint32_t *size);
  * good for th_destroy().
  */
 lichen_status th_restore(struct th *th, const uint8_t *bytes, uint32_t size);
-const char *th_error(const struct th *th);	      /* the last sentence, "" for none */
-void *th_self(struct th *th);			      /* the instance's memory */
+const char *th_error(const struct th *th); /* the last sentence, "" for none */
+void *th_self(struct th *th);		   /* the instance's memory */
 const struct lichen_class *th_class(const struct th *th);
 
 /* The guest's accesses; unclaimed ones read as all ones. */
@@ -71,6 +71,9 @@ uint64_t th_in(struct th *th, uint16_t port, uint32_t size);
 void th_out(struct th *th, uint16_t port, uint32_t size, uint64_t value);
 uint64_t th_load(struct th *th, lichen_gpa gpa, uint32_t size);
 void th_store(struct th *th, lichen_gpa gpa, uint32_t size, uint64_t value);
+
+/* The bytes of window `index`, which is memory; NULL: MAPPED, and nothing was given yet. */
+uint8_t *th_window_memory(struct th *th, uint32_t index);
 
 /* Interrupts: the level now, and rising edges since th_start(). */
 uint32_t th_line(struct th *th, uint32_t gsi);

@@ -84,8 +84,10 @@ void th_end(struct th *th, const struct th_frame *frame)
 	th_role = frame->role;
 	th->depth--;
 	th_unlock();
-	if (th->depth == 0)
+	if (th->depth == 0) {
+		(void)th_banks_tell(th);
 		th_links_deliver(th);
+	}
 }
 
 struct th_object *th_object_new(struct th *th, const char *function, enum th_kind kind)
@@ -153,6 +155,7 @@ struct th *th_create(const char *name)
 					 .abi_minor = LICHEN_ABI_MINOR };
 	th_host_fill(&th->host);
 	th_window_fill(&th->host);
+	th_bank_fill(&th->host);
 	th_irq_fill(&th->host);
 	th_memory_fill(&th->host);
 	th_time_fill(&th->host);
@@ -234,6 +237,7 @@ static void th_revoke(struct th *th)
 	th->thread_count = 0;
 	for (uint32_t i = 0; i < TH_OBJECTS; i++)
 		th_object_free(&th->objects[i]);
+	th->listens = 0;
 	for (uint32_t i = 0; i < th->class.windows.count; i++)
 		th->windows[i].place = LICHEN_PLACE_LATER;
 	th->reserved_count = 0;
@@ -251,6 +255,7 @@ static void th_destroy_instance(struct th *th)
 		th_end(th, &frame);
 	}
 	th_values_close(th);
+	th_banks_free(th);
 	free(th->self);
 	th->self = NULL;
 	th->state = TH_NEW;
@@ -265,6 +270,7 @@ static lichen_status th_create_instance(struct th *th)
 	memset(th->irq, 0, sizeof(*th->irq));
 	th->cpu_set = 0;
 	th->self = th_alloc(th->class.instance_size);
+	th_banks_make(th);
 	memcpy(th->self, &(struct lichen_dev){ &th->host, &th->in }, sizeof(struct lichen_dev));
 	th_values_store(th);
 	th_links_store(th);
@@ -274,6 +280,7 @@ static lichen_status th_create_instance(struct th *th)
 		return 0;
 	th_revoke(th); /* after a failure destroy is not called */
 	th_values_close(th);
+	th_banks_free(th);
 	free(th->self);
 	th->self = NULL;
 	th->state = TH_NEW;
@@ -336,6 +343,8 @@ lichen_status th_reset(struct th *th, uint32_t kind)
 	status = th_pause(th);
 	if (status < 0)
 		return status;
+	if (kind == LICHEN_RESET_POWER_ON)
+		th_banks_zero(th);
 	status = th_reset_step(th, kind);
 	if (status == 0)
 		status = th_step(th, "publish", th->class.publish);

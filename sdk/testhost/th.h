@@ -66,8 +66,8 @@ struct th_object {
 	int32_t descriptor; /* watch */
 	uint32_t events;
 	struct lichen_doorbell bell;
-	uint64_t size; /* map */
-	uint32_t access;
+	uint64_t size, offset; /* map; offset in its window */
+	uint32_t access, window;
 };
 
 enum {
@@ -90,6 +90,11 @@ struct th_value {
 struct th_placed {
 	uint32_t place; /* enum lichen_place; LATER: nowhere */
 	uint64_t start;
+	/* Of a window of memory. */
+	uint8_t *memory;	   /* NULL: MAPPED, and nothing was given yet */
+	uint32_t writable;	   /* by the guest */
+	uint8_t *dirty;		   /* one a page; NULL: nobody has asked */
+	struct lichen_region told; /* what the instance that listens has; size 0: nothing */
 };
 
 struct th_provider { /* the test, standing in for one */
@@ -140,7 +145,9 @@ struct th {
 	uint32_t joined; /* consumers were announced */
 
 	uint8_t *ram;
-	uint64_t memory; /* bytes of RAM in all */
+	uint64_t memory;  /* bytes of RAM in all */
+	uint32_t listens; /* memory_listen() was called */
+	uint32_t telling; /* th_banks_tell() is under way */
 	struct lichen_range reserved[TH_RESERVED];
 	uint32_t reserved_count;
 
@@ -222,6 +229,26 @@ void th_links_deliver(struct th *th); /* what th_event() queued, outside callbac
 void th_links_free(struct th *th);
 void th_clients(struct th *th, uint32_t joined);
 lichen_status th_windows_place(struct th *th);
+/* Parts of windows of memory, by file th_bank.c. */
+const struct lichen_window *th_window(const struct th *th, uint32_t index);
+void th_banks_make(struct th *th); /* before create */
+void th_banks_free(struct th *th); /* after destroy */
+void th_banks_zero(struct th *th); /* a power-on reset */
+lichen_status th_bank_check(struct th *th, uint32_t index, uint32_t place, uint64_t start);
+/* What the guest does at `off`; 0: the handlers are to do it. */
+int th_bank_access(struct th *th, uint32_t index, int write, uint64_t off, uint32_t size,
+		   uint64_t *value);
+/* The host address of guest memory that is all in one window, or NULL; *index: which. */
+uint8_t *th_bank_address(const struct th *th, uint64_t gpa, uint64_t size, uint32_t access,
+			 uint32_t *index);
+void th_bank_mark(struct th *th, uint32_t index, uint64_t off, uint64_t size);
+/* The instance that listens hears what has changed; outside callbacks, or in memory_listen().
+ */
+lichen_status th_banks_tell(struct th *th);
+lichen_status th_listen(struct th *th);
+void th_bank_fill(struct lichen_host *host);
+/* The highest window at `address`, or the number of windows. */
+uint32_t th_topmost(const struct th *th, uint32_t place, uint64_t address);
 uint32_t th_memory_is_ram(const struct th *th, uint64_t gpa, uint64_t size);
 uint32_t th_memory_touches_ram(const struct th *th, uint64_t gpa, uint64_t size);
 void th_queue_put(struct th_queue *queue, uint32_t need, uint32_t event, const void *data,

@@ -74,11 +74,22 @@ static void th_space_check(const struct th *th, const char *function, lichen_spa
 			(unsigned long long)space);
 }
 
+/* The host address of guest memory that is all in one piece, or NULL. */
+static uint8_t *th_guest_address(struct th *th, lichen_gpa gpa, uint64_t size, uint32_t access,
+				 uint32_t *window)
+{
+	uint8_t *at = th_host_address(th, gpa, size);
+
+	*window = th->class.windows.count;
+	return at ? at : th_bank_address(th, gpa, size, access, window);
+}
+
 static lichen_status th_memory_read(struct lichen_instance *in, lichen_space space,
 				    lichen_gpa gpa, void *to, uint64_t size)
 {
 	TH_GUARD(in, "memory_read", TH_FROM_REALIZED, TH_ANY_ROLE);
-	const uint8_t *from = th_host_address(th, gpa, size);
+	uint32_t window;
+	const uint8_t *from = th_guest_address(th, gpa, size, LICHEN_ACCESS_READ, &window);
 
 	th_space_check(th, "memory_read", space);
 	if (!from)
@@ -92,13 +103,16 @@ static lichen_status th_memory_write(struct lichen_instance *in, lichen_space sp
 				     lichen_gpa gpa, const void *from, uint64_t size)
 {
 	TH_GUARD(in, "memory_write", TH_FROM_REALIZED, TH_ANY_ROLE);
-	uint8_t *to = th_host_address(th, gpa, size);
+	uint32_t window;
+	uint8_t *to = th_guest_address(th, gpa, size, LICHEN_ACCESS_WRITE, &window);
 
 	th_space_check(th, "memory_write", space);
 	if (!to)
 		return -LICHEN_EFAULT;
 	if (size)
 		memcpy(to, from, size);
+	if (window < th->class.windows.count)
+		th_bank_mark(th, window, gpa - th->windows[window].start, size);
 	return 0;
 }
 
@@ -107,17 +121,22 @@ static lichen_status th_memory_map(struct lichen_instance *in, lichen_space spac
 				   struct lichen_map *map)
 {
 	TH_GUARD(in, "memory_map", TH_FROM_REALIZED, TH_ANY_ROLE);
-	uint8_t *data = th_host_address(th, gpa, size);
 	struct th_object *o;
+	uint32_t window;
+	uint8_t *data;
 
 	th_space_check(th, "memory_map", space);
 	if (access == 0 || access & ~(uint32_t)(LICHEN_ACCESS_READ | LICHEN_ACCESS_WRITE))
 		th_fail(th, "memory_map", "access %#x is not READ, WRITE or both", access);
+	data = th_guest_address(th, gpa, size, access, &window);
 	if (!data)
 		return -LICHEN_EFAULT;
 	o = th_object_new(th, "memory_map", TH_MAP);
 	o->size = size;
 	o->access = access;
+	/* Where the dirty pages lie; a window that moves meanwhile has all of them dirty. */
+	o->window = window;
+	o->offset = window < th->class.windows.count ? gpa - th->windows[window].start : 0;
 	th_maps++;
 	*map = (struct lichen_map){ LICHEN_STRUCT(struct lichen_map), .data = data,
 				    .size = size, .handle = o->handle };
@@ -134,6 +153,8 @@ static void th_memory_unmap(struct lichen_instance *in, struct lichen_map *map,
 		th_fail(th, "memory_unmap", "%llu bytes written of %llu mapped for %s",
 			(unsigned long long)written, (unsigned long long)o->size,
 			o->access & LICHEN_ACCESS_WRITE ? "writing" : "reading");
+	if (o->window < th->class.windows.count)
+		th_bank_mark(th, o->window, o->offset, written);
 	map->data = NULL;
 	th_object_free(o);
 	th_maps--;
@@ -218,8 +239,7 @@ static lichen_status th_memory_reserve(struct lichen_instance *in, lichen_gpa gp
 static lichen_status th_memory_listen(struct lichen_instance *in, lichen_space space)
 {
 	TH_GUARD(in, "memory_listen", TH_CREATED | TH_REALIZED, TH_CONTROL);
-	(void)th, (void)space;
-	return -LICHEN_ENOTSUP;
+	return space ? -LICHEN_ENOTSUP : th_listen(th);
 }
 
 void th_memory_fill(struct lichen_host *host)

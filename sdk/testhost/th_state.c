@@ -2,7 +2,7 @@
 /*
  * th_state.c: the declared state of an instance as bytes, and back: fields in the order
  * declared, values as they lie in memory, counts and parts of blobs with their lengths
- * before them.  No names and no types: the reader has the same class.
+ * before them; then windows of RAM.  No names and no types: the reader has the same class.
  */
 #include "th.h"
 
@@ -113,6 +113,14 @@ static void th_table_move(struct th_bytes *b, const struct lichen_table *table, 
 	}
 }
 
+static void th_windows_move(struct th_bytes *b)
+{
+	for (uint32_t i = 0; i < b->th->class.windows.count; i++)
+		if (th_window(b->th, i)->kind == LICHEN_RAM)
+			th_move(b, th_window_memory(b->th, i),
+				(uint32_t)th_window(b->th, i)->size);
+}
+
 lichen_status th_save(struct th *th, uint8_t **bytes, uint32_t *size)
 {
 	struct th_bytes b = { .th = th, .saves = 1 };
@@ -129,8 +137,10 @@ lichen_status th_save(struct th *th, uint8_t **bytes, uint32_t *size)
 		status = th->class.pre_save(th->self);
 		th_end(th, &frame);
 	}
-	if (status >= 0)
+	if (status >= 0) {
 		th_table_move(&b, &th->class.state, th->self);
+		th_windows_move(&b);
+	}
 	th_resume(th);
 	if (status < 0)
 		return status;
@@ -153,6 +163,7 @@ lichen_status th_restore(struct th *th, const uint8_t *bytes, uint32_t size)
 	b.bytes = th_alloc((uint64_t)size + 1);
 	memcpy(b.bytes, bytes, size);
 	th_table_move(&b, &th->class.state, th->self);
+	th_windows_move(&b);
 	if (b.at != size)
 		th_fail(th, "th_restore", "%u bytes after the state", size - b.at);
 	free(b.bytes);

@@ -9,21 +9,18 @@
 
 enum { TH_ALL_SIZES = 1 | 2 | 4 | 8, TH_PORTS = 0x10000 };
 
-static const struct lichen_window *th_window(const struct th *th, uint32_t i)
-{
-	return &((const struct lichen_window *)th->class.windows.items)[i];
-}
-
 static lichen_status th_place(struct th *th, uint32_t window, uint32_t place, uint64_t start)
 {
 	const struct lichen_window *w;
+	lichen_status status;
 	uint64_t last;
 
 	if (window >= th->class.windows.count)
 		return -LICHEN_EINVAL;
 	w = th_window(th, window);
-	if (w->kind != LICHEN_IO)
-		return -LICHEN_ENOTSUP;
+	status = th_bank_check(th, window, place, start);
+	if (status < 0)
+		return status;
 	if (w->size == 0 || w->size - 1 > UINT64_MAX - start)
 		return -LICHEN_ERANGE;
 	last = start + (w->size - 1);
@@ -39,7 +36,9 @@ static lichen_status th_place(struct th *th, uint32_t window, uint32_t place, ui
 		    p->start <= last && p->start + (o->size - 1) >= start)
 			return -LICHEN_EEXIST;
 	}
-	th->windows[window] = (struct th_placed){ place, start };
+	th_bank_mark(th, window, 0, w->kind == LICHEN_RAM ? w->size : 0);
+	th->windows[window].place = place;
+	th->windows[window].start = start;
 	return 0;
 }
 
@@ -50,7 +49,8 @@ lichen_status th_windows_place(struct th *th)
 		const struct lichen_window *w = th_window(th, i);
 		lichen_status status;
 
-		if (!w->name || w->kind != LICHEN_IO || !w->ops ||
+		if (!w->name || w->kind < LICHEN_IO || w->kind > LICHEN_MAPPED ||
+		    (w->kind == LICHEN_IO && !w->ops) ||
 		    w->access_sizes & ~(uint32_t)TH_ALL_SIZES || w->split > LICHEN_REFUSE ||
 		    w->place > LICHEN_PLACE_GPA)
 			th_fail(th, "class", "windows[%u] is malformed", i);
@@ -112,6 +112,8 @@ static lichen_status th_doorbell_claim(struct lichen_instance *in,
 	if (bell->window >= th->class.windows.count)
 		return -LICHEN_EINVAL;
 	w = th_window(th, bell->window);
+	if (w->kind != LICHEN_IO)
+		return -LICHEN_EINVAL;
 	if (bell->size > 8 || bell->size & (bell->size - 1) || bell->offset >= w->size ||
 	    bell->size > w->size - bell->offset)
 		return -LICHEN_EINVAL;
@@ -156,9 +158,9 @@ static uint64_t th_handle(struct th *th, const struct lichen_window *w, int writ
 	uint64_t result = UINT64_MAX;
 
 	th_begin(th, &frame, write ? "write" : "read", TH_VCPU);
-	if (write && w->ops->write)
+	if (write && w->ops && w->ops->write)
 		w->ops->write(th->self, w->cookie, off, size, value & th_ones(size));
-	else if (!write && w->ops->read)
+	else if (!write && w->ops && w->ops->read)
 		result = w->ops->read(th->self, w->cookie, off, size);
 	th_end(th, &frame);
 	return result & th_ones(size);
@@ -205,8 +207,7 @@ static int th_covers(const struct th *th, uint32_t i, uint32_t place, uint64_t a
 	       address - p->start < th_window(th, i)->size;
 }
 
-/* The highest window at `address`, or the number of windows. */
-static uint32_t th_topmost(const struct th *th, uint32_t place, uint64_t address)
+uint32_t th_topmost(const struct th *th, uint32_t place, uint64_t address)
 {
 	const uint32_t count = th->class.windows.count;
 	uint32_t top = count;
@@ -258,7 +259,9 @@ static uint64_t th_access(struct th *th, uint32_t place, uint64_t address, uint3
 			       off + part * 2 <= w->size &&
 			       th_topmost(th, place, at + part * 2 - 1) == top)
 				part *= 2;
-			got = th_aligned(th, w, write, off, part, value >> 8 * done);
+			got = value >> 8 * done;
+			if (!th_bank_access(th, top, write, off, part, &got))
+				got = th_aligned(th, w, write, off, part, value >> 8 * done);
 		}
 		result |= got << 8 * done;
 	}

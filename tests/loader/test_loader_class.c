@@ -367,14 +367,28 @@ TEST(windows_have_names_sizes_and_handlers)
 
 	SPOILT(t->windows[0].name = NULL, ENOEXEC, "windows[0]: has no name");
 	SPOILT(t->windows[1].name = "io", ENOEXEC, "is the name of windows[0] too");
-	SPOILT(t->windows[0].kind = LICHEN_RAM, ENOTSUP, "kind 2, this host has LICHEN_IO");
-	SPOILT(t->windows[0].kind = LICHEN_MAPPED, ENOTSUP, "kind 4");
+	SPOILT(t->windows[0].kind = 5, ENOEXEC, "kind 5");
 	SPOILT(t->windows[0].kind = 0, ENOEXEC, "kind 0");
 	SPOILT(t->windows[0].size = 0, ENOEXEC, "has size 0");
 	SPOILT(t->windows[0].access_sizes = 16, ENOEXEC, "access_sizes 0x10");
 	SPOILT(t->windows[0].split = 2, ENOEXEC, "split 2");
 	SPOILT(t->windows[0].ops = NULL, ENOEXEC, "has no ops");
 	SPOILT(t->windows[0].ops = &unsized, ENOEXEC, "LICHEN_STRUCT(struct lichen_io_ops)");
+}
+
+TEST(memory_is_whole_pages_at_whole_pages_and_not_on_ports)
+{
+	SPOILT(t->windows[1].kind = LICHEN_RAM, ENOEXEC, "memory of 3 bytes");
+	SPOILT((t->windows[1].kind = LICHEN_ROM, t->windows[1].size = 0x1800), ENOEXEC,
+	       "memory of 6144 bytes, which are no whole pages of 4096");
+	SPOILT((t->windows[1].kind = LICHEN_RAM, t->windows[1].size = 0x1000,
+		t->windows[1].address = 0xfed00800),
+	       ENOEXEC, "memory at 0xfed00800, which is no multiple of 4096");
+	SPOILT((t->windows[0].kind = LICHEN_MAPPED, t->windows[0].size = 0x1000), ENOEXEC,
+	       "cannot be placed on ports");
+	SPOILT((t->windows[1].kind = LICHEN_ROM, t->windows[1].size = 0x1000,
+		t->windows[1].access_sizes = 16),
+	       ENOEXEC, "access_sizes 0x10");
 }
 
 TEST(windows_are_placed_where_there_is_room_by_a_parameter_of_that_unit)

@@ -70,7 +70,27 @@ static const struct lichen_window sample_windows[] = {
 	  .place = LICHEN_PLACE_GPA, .address = SAMPLE_REFUSE_GPA },
 	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_IO, .name = "later", .size = 8,
 	  .ops = &sample_io, .cookie = 4 },
+	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_RAM, .name = "ram",
+	  .size = 0x2000 },
+	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_ROM, .name = "rom",
+	  .size = 0x1000, .access_sizes = 2, .ops = &sample_io, .cookie = 6 },
+	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_MAPPED, .name = "mapped",
+	  .size = 0x1000 },
 };
+
+static lichen_status sample_region(void *self, uint32_t event,
+				   const struct lichen_region *region)
+{
+	struct sample *s = self;
+
+	if (s->region_count == SAMPLE_REGIONS)
+		return 0;
+	s->region_events[s->region_count] = event;
+	if (region)
+		s->regions[s->region_count] = *region;
+	s->region_count++;
+	return 0;
+}
 
 static lichen_status sample_told(struct sample *s, const char *callback)
 {
@@ -207,6 +227,7 @@ static const struct lichen_class sample_class = {
 	.quiesce = sample_quiesce,
 	.destroy = sample_destroy,
 	.timer = sample_timer,
+	.region = sample_region,
 	.ready = sample_ready,
 	.event = sample_event,
 	.client = sample_client,

@@ -17,6 +17,15 @@ enum {
 #define SAMPLE_ABOVE_GPA UINT64_C(0xd0000008) /* hides its upper half, takes all sizes */
 #define SAMPLE_REFUSE_GPA UINT64_C(0xd0001000)
 
+/* Windows by index. */
+enum {
+	SAMPLE_LATER = 4,
+	SAMPLE_RAM = 5, /* 8 KiB */
+	SAMPLE_ROM = 6, /* 4 KiB, takes writes of 2 bytes */
+	SAMPLE_MAPPED = 7,
+	SAMPLE_REGIONS = 16,
+};
+
 struct sample_call { /* of a handler */
 	uint64_t window, off, value;
 	uint32_t size, write;
@@ -32,6 +41,9 @@ struct sample {
 	int32_t file;
 	struct sample_call calls[SAMPLE_CALLS];
 	uint32_t call_count;
+	uint32_t region_events[SAMPLE_REGIONS]; /* as they came */
+	struct lichen_region regions[SAMPLE_REGIONS];
+	uint32_t region_count;
 	uint64_t fired[SAMPLE_CALLS]; /* cookies of timers */
 	uint32_t fired_count;
 	uint32_t ready_count, ready_events;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include <testhost.h>
 
@@ -282,6 +283,137 @@ TEST(memory_is_copied_within_ram_only)
 	CHECK_EQ(0x56, th_ram(th)[TH_RAM_SIZE - 3]);
 	CHECK_EQ(-LICHEN_EFAULT, h->memory_read(s->dev.in, 0, UINT64_MAX, &word, 4));
 	CHECK_EQ(-LICHEN_EFAULT, h->memory_read(s->dev.in, 0, 4, &word, UINT64_MAX));
+	th_destroy(th);
+}
+
+TEST(windows_of_memory_are_memory_without_calls)
+{
+	struct th *th = started();
+	struct sample *s = sample(th);
+	const struct lichen_host *host = s->dev.host;
+	uint64_t value = 0x1122334455667788, back = 0;
+
+	CHECK_EQ(0, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0000000));
+	th_store(th, 0xe0001ffc, 4, 0xabcdef01);
+	CHECK_EQ(0xabcdef01, th_load(th, 0xe0001ffc, 4));
+	CHECK_EQ(0xffffffffabcdef01, th_load(th, 0xe0001ffc, 8));
+	CHECK_EQ(0, calls(th, NULL));
+	CHECK_EQ(0, host->memory_write(s->dev.in, 0, 0xe0000010, &value, 8));
+	CHECK_EQ(value, th_load(th, 0xe0000010, 8));
+	CHECK_EQ(-LICHEN_EFAULT, host->memory_read(s->dev.in, 0, 0xe0001ffc, &back, 8));
+	CHECK_EQ(0, host->window_read(s->dev.in, SAMPLE_RAM, 0x10, &back, 8));
+	CHECK_EQ(value, back);
+	CHECK_EQ(0x88, th_window_memory(th, SAMPLE_RAM)[0x10]);
+	CHECK_EQ(-LICHEN_ERANGE, host->window_read(s->dev.in, SAMPLE_RAM, 0x1ffc, &back, 8));
+	CHECK_EQ(0, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0010000));
+	CHECK_EQ(value, th_load(th, 0xe0010010, 8));
+	CHECK_EQ(0, th_reset(th, LICHEN_RESET_WARM));
+	CHECK_EQ(value, th_load(th, 0xe0010010, 8));
+	CHECK_EQ(0, th_reset(th, LICHEN_RESET_POWER_ON));
+	CHECK_EQ(0, th_load(th, 0xe0010010, 8));
+	th_destroy(th);
+}
+
+TEST(rom_traps_writes_and_a_mapped_window_shows_its_file)
+{
+	struct th *th = started();
+	struct sample *s = sample(th);
+	const struct lichen_host *host = s->dev.host;
+	struct sample_call call;
+	uint64_t value = 0x55;
+	int file = memfd_create("mapped", MFD_CLOEXEC);
+
+	CHECK_EQ(0, host->window_write(s->dev.in, SAMPLE_ROM, 8, &value, 8));
+	CHECK_EQ(0, host->place_mmio(s->dev.in, SAMPLE_ROM, 0, 0xe0000000));
+	CHECK_EQ(0x55, th_load(th, 0xe0000008, 4));
+	CHECK_EQ(0, calls(th, NULL));
+	th_store(th, 0xe0000008, 4, 0x99);
+	CHECK_EQ(2, calls(th, &call));
+	CHECK_EQ(6, call.window);
+	CHECK_EQ(2, call.size);
+	CHECK_EQ(0x55, th_load(th, 0xe0000008, 4));
+	CHECK_EQ(-LICHEN_EFAULT, host->memory_write(s->dev.in, 0, 0xe0000008, &value, 8));
+	CHECK_EQ(-LICHEN_EINVAL, host->place_mmio(s->dev.in, SAMPLE_MAPPED, 0, 0xe0010000));
+	CHECK_EQ(-LICHEN_EINVAL, host->window_back(s->dev.in, SAMPLE_MAPPED, file, 0, 3));
+	CHECK_EQ(0, ftruncate(file, 0x1000));
+	CHECK_EQ(0, host->window_back(s->dev.in, SAMPLE_MAPPED, file, 0, 3));
+	CHECK_EQ(0, host->place_mmio(s->dev.in, SAMPLE_MAPPED, 0, 0xe0010000));
+	th_store(th, 0xe0010000, 4, 0x12345678);
+	CHECK_EQ(4, pread(file, &value, 4, 0));
+	CHECK_EQ(0x12345678, value & 0xffffffff);
+	CHECK_EQ(-LICHEN_EBUSY, host->window_back(s->dev.in, SAMPLE_MAPPED, file, 0, 3));
+	close(file);
+	th_destroy(th);
+}
+
+TEST(memory_is_refused_where_it_cannot_be)
+{
+	struct th *th = started();
+	struct sample *s = sample(th);
+	const struct lichen_host *host = s->dev.host;
+
+	CHECK_EQ(-LICHEN_EINVAL, host->place_port(s->dev.in, SAMPLE_RAM, 0x1000));
+	CHECK_EQ(-LICHEN_EINVAL, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0000800));
+	CHECK_EQ(-LICHEN_EEXIST, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0x1000));
+	CHECK_EQ(-LICHEN_ERANGE, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 1ull << 48));
+	CHECK_EQ(-LICHEN_ERANGE,
+		 host->place_mmio(s->dev.in, SAMPLE_RAM, 0, (1ull << 48) - 0x1000));
+	CHECK_EQ(-LICHEN_EEXIST, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xd0000000));
+	CHECK_EQ(-LICHEN_ENOENT, host->unplace(s->dev.in, SAMPLE_RAM));
+	th_destroy(th);
+}
+
+TEST(dirty_pages_are_told_once)
+{
+	struct th *th = started();
+	struct sample *s = sample(th);
+	const struct lichen_host *host = s->dev.host;
+	uint64_t bits = 0;
+
+	CHECK_EQ(0, host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0000000));
+	CHECK_EQ(0, host->window_dirty(s->dev.in, SAMPLE_RAM, &bits, 1));
+	CHECK_EQ(3, bits);
+	th_store(th, 0xe0001000, 1, 1);
+	CHECK_EQ(0, host->window_dirty(s->dev.in, SAMPLE_RAM, &bits, 1));
+	CHECK_EQ(2, bits);
+	CHECK_EQ(0, host->window_dirty(s->dev.in, SAMPLE_RAM, &bits, 1));
+	CHECK_EQ(0, bits);
+	CHECK_EQ(-LICHEN_EINVAL, host->window_dirty(s->dev.in, SAMPLE_ROM, &bits, 1));
+	th_destroy(th);
+}
+
+static void listens(struct sample *s)
+{
+	CHECK_EQ(0, s->dev.host->memory_listen(s->dev.in, 0));
+	CHECK_EQ(3, s->region_count); /* begin, add, commit */
+}
+
+static void move_ram(struct sample *s)
+{
+	CHECK_EQ(0, s->dev.host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0000000));
+	CHECK_EQ(0, s->dev.host->place_mmio(s->dev.in, SAMPLE_RAM, 0, 0xe0010000));
+}
+
+TEST(who_listens_hears_of_ram_and_of_what_handlers_have_placed)
+{
+	static const uint32_t want[] = { 1, 2, 4, 1, 2, 4, 1, 3, 4 };
+	struct th *th = th_create("sample");
+	struct sample *s;
+
+	th_set(th, "on_realize", (uint64_t)(uintptr_t)listens);
+	CHECK_EQ(0, th_start(th));
+	s = sample(th);
+	CHECK_EQ(TH_RAM_SIZE, s->regions[1].size);
+	s->hook = move_ram;
+	(void)th_in(th, SAMPLE_PORT, 1);
+	CHECK_EQ(6, s->region_count);
+	CHECK_EQ(0xe0010000, s->regions[4].gpa);
+	s->hook = NULL;
+	CHECK_EQ(0, s->dev.host->unplace(s->dev.in, SAMPLE_RAM));
+	(void)th_in(th, SAMPLE_PORT, 1);
+	CHECK_EQ(9, s->region_count);
+	for (uint32_t i = 0; i < 9; i++)
+		CHECK_EQ(want[i], s->region_events[i]);
 	th_destroy(th);
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "plug.h"
 #include "state.h"
 #include "tap.h"
 #include "world.h"
@@ -676,6 +677,33 @@ TEST(a_class_without_the_callback_cannot_listen_nor_one_that_does_twice)
 	CHECK_EQ(-LICHEN_EINVAL, fw_host.memory_listen(instance("b"), 0));
 	CHECK_EQ(-LICHEN_EEXIST, fw_host.memory_listen(instance("e"), 0));
 	CHECK_EQ(-LICHEN_ENOTSUP, fw_host.memory_listen(instance("e"), 1));
+	finish();
+}
+
+TEST(memory_of_an_instance_that_comes_later_is_there_when_it_runs_and_goes_with_it)
+{
+	static const struct fake_step steps[] = { FAKE_STORE(AT, 4, 5), FAKE_LOAD(AT, 4), END };
+	static const uint64_t want[] = { 5 };
+	const struct fw_plug_entry entry = { .section = "devices",
+					     .text = "{ plugin: banks, id: b, "
+						     "ram_at: 0xd0000000 }",
+					     .origin = "device add" };
+	struct fw_diags diags = { 0 };
+	struct lichen_instance *in = NULL;
+
+	world_start(&world, BASE "devices:\n  - { plugin: ears, id: e }\n"
+				 "  - { plugin: debug-exit }\n");
+	CHECK_EQ(0, fw_plug_add(world.vm, &entry, &in, &diags));
+	CHECK_EQ(0, slots()); /* it holds its place, and is not seen yet */
+	CHECK_EQ(0, world_heard(&world, "0xd0000000"));
+	RUNS(steps);
+	READS(want);
+	CHECK_EQ(1, slots());
+	HEARD("add 0xd0000000 0x4000 shared+0x0.");
+	CHECK_EQ(0, fw_plug_remove(world.vm, in, 1, 0, NULL, NULL, &error));
+	CHECK_EQ(0, slots());
+	HEARD("remove 0xd0000000 0x4000 shared+0x0.");
+	CHECK_EQ(0, atomic_load(&world.vm->layout.windows));
 	finish();
 }
 

@@ -8,6 +8,8 @@
  */
 #include <string.h>
 
+#include <lichen/guest/discovery.h>
+
 #include "cpuid.h"
 
 enum {
@@ -242,4 +244,39 @@ void fw_cpuid_build(struct hv_cpuid *leaves, uint32_t *count, uint32_t index, ui
 	if (build.amd)
 		cpuid_repeat(&build);
 	*count = build.count;
+}
+
+/* KVM's own block is at the first base, and there may be another at the second. */
+#define SYMBIOTIC_FIRST (LICHEN_GUEST_CPUID_FIRST + 2 * LICHEN_GUEST_CPUID_STEP)
+
+/* 1: no leaf lies from `base` to the next one. */
+static int cpuid_is_free(const struct hv_cpuid *leaves, uint32_t count, uint32_t base)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (leaves[i].leaf - base < LICHEN_GUEST_CPUID_STEP)
+			return 0;
+	return 1;
+}
+
+lichen_status fw_cpuid_symbiotic(struct hv_cpuid *leaves, uint32_t *count, uint32_t first_msr,
+				 uint32_t line)
+{
+	uint32_t base = SYMBIOTIC_FIRST;
+
+	while (base <= LICHEN_GUEST_CPUID_LAST && !cpuid_is_free(leaves, *count, base))
+		base += LICHEN_GUEST_CPUID_STEP;
+	if (base > LICHEN_GUEST_CPUID_LAST || *count > HV_CPUID_MAX - 2)
+		return -LICHEN_ENOSPC;
+	leaves[(*count)++] = (struct hv_cpuid){ .leaf = base,
+						.eax = base + 1,
+						.ebx = LICHEN_GUEST_CPUID_EBX,
+						.ecx = LICHEN_GUEST_CPUID_ECX,
+						.edx = LICHEN_GUEST_CPUID_EDX };
+	leaves[(*count)++] =
+		(struct hv_cpuid){ .leaf = base + 1,
+				   .eax = LICHEN_GUEST_MAJOR << 16 | LICHEN_GUEST_MINOR,
+				   .ebx = first_msr,
+				   .ecx = LICHEN_MSR_COUNT,
+				   .edx = line };
+	return 0;
 }

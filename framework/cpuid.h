@@ -24,4 +24,12 @@ uint32_t fw_cpuid_apic_id(uint32_t index);
 void fw_cpuid_build(struct hv_cpuid *leaves, uint32_t *count, uint32_t index, uint32_t cpus,
 		    const struct fw_mask *masks, uint32_t mask_count);
 
+/*
+ * Adds the discovery block (lichen/guest/discovery.h) at the first base that the leaves
+ * leave free, behind the hypervisor's own.  line: a GSI or LICHEN_GUEST_NO_LINE.
+ * -LICHEN_ENOSPC: there is no room.
+ */
+lichen_status fw_cpuid_symbiotic(struct hv_cpuid *leaves, uint32_t *count, uint32_t first_msr,
+				 uint32_t line);
+
 #endif

@@ -152,5 +152,7 @@ const void *fw_host_interface(struct lichen_instance *in, const char *id)
 		return &fw_boot_host;
 	if (strcmp(id, LICHEN_CONSOLE) == 0 && in->vm->console_out >= 0)
 		return &fw_console;
+	if (strcmp(id, LICHEN_SYMBIOTIC_HOST) == 0 && in->vm->symbiotic && fw_symbiotic_ops(in))
+		return &fw_symbiotic_host;
 	return NULL;
 }

@@ -96,9 +96,17 @@ static void fw_instance_quiesce(struct lichen_instance *in)
 lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 				 struct lichen_instance **created, struct fw_diags *diags)
 {
-	struct lichen_instance *in = fw_instance_new(vm, spec, diags);
+	struct lichen_instance *in;
 	lichen_status status;
 
+	if (spec->kind == LICHEN_KIND_SYMBIOTIC && !vm->symbiotic) {
+		fw_diag(diags, spec->mark,
+			"%s %s: this VM's profile has no `symbiotic:`, so its guest cannot see "
+			"symbiotic plugins",
+			spec->path, spec->id);
+		return -LICHEN_ENODEV;
+	}
+	in = fw_instance_new(vm, spec, diags);
 	if (!in)
 		return -LICHEN_ENOMEM;
 	status = fw_values_store(spec, in->self, diags);

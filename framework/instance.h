@@ -18,6 +18,7 @@
 #include "log.h"
 #include "loop.h"
 #include "profile.h"
+#include "symbiotic.h"
 
 struct lichen_vm;
 
@@ -41,6 +42,7 @@ enum fw_claim_kind {
 	FW_CLAIM_WATCH = 4,
 	FW_CLAIM_DOORBELL = 5,
 	FW_CLAIM_THREAD = 6,
+	FW_CLAIM_MSRS = 7,
 };
 
 struct fw_bell {
@@ -62,6 +64,7 @@ struct fw_claim {
 		struct fw_watch watch;
 		struct fw_bell bell;
 		pthread_t thread;
+		struct fw_msrs msrs;
 	};
 };
 

@@ -22,6 +22,8 @@ const char *fw_claim_kind_name(enum fw_claim_kind kind)
 		return "doorbell";
 	case FW_CLAIM_THREAD:
 		return "thread";
+	case FW_CLAIM_MSRS:
+		return "range of MSRs";
 	}
 	return "?";
 }
@@ -120,6 +122,9 @@ void fw_claim_drop(struct fw_claim *claim)
 	case FW_CLAIM_THREAD:
 		pthread_join(claim->thread, NULL);
 		break;
+	case FW_CLAIM_MSRS:
+		fw_msrs_release(&claim->msrs);
+		break;
 	}
 	free(claim);
 }
@@ -155,6 +160,7 @@ void fw_ledger_revoke(struct lichen_instance *in)
 
 	fw_listen_drop(in);
 	fw_ledger_drop(in, FW_CLAIM_THREAD);
+	fw_symbiotic_leave(in);
 	for (uint32_t i = 0; i < in->class->windows.count; i++)
 		(void)fw_unplace(in, i);
 	/* Its memory goes: who listens lets go of it before. */

@@ -64,6 +64,8 @@ static lichen_status fw_vm_reset(struct lichen_vm *vm, uint32_t kind, struct fw_
 	fw_clock_run(&vm->loop, 0);
 	fw_vm_pause_instances(vm);
 	status = fw_reset_instances(vm, kind, diags);
+	if (vm->symbiotic)
+		fw_symbiotic_reset(vm->symbiotic);
 	if (status == 0)
 		status = fw_reset_vcpus(vm, diags);
 	if (status == 0)

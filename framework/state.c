@@ -190,6 +190,12 @@ static lichen_status fw_save_all(struct lichen_vm *vm, struct fw_buffer *out,
 	if (status < 0)
 		return status;
 	fw_save_lines(vm, out);
+	if (vm->symbiotic) {
+		const uint64_t part = fw_part_begin(out, FW_PART_SYMBIOTIC);
+
+		fw_symbiotic_save(vm->symbiotic, out);
+		fw_part_end(out, part);
+	}
 	fw_save_memory(vm, out);
 	fw_save_windows(vm, out);
 	for (uint32_t i = 0; i < vm->vcpu_count && status == 0; i++)

@@ -13,6 +13,8 @@
  *	6	end, empty; nothing follows
  *	7	window of RAM: text id of its instance, text name, runs as in 3, whose
  *		addresses count from its start
+ *	8	symbiotic, where the VM is: u64 features agreed to, u64 causes that the
+ *		guest has not read, u32 1: it listens
  *
  * The machine comes first, the end last; the others once each, in any order.  An
  * instance without state (state_version 0) is not in it.  Timers are not either: who

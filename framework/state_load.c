@@ -22,6 +22,7 @@ struct fw_told {
 struct fw_apart {
 	uint64_t guest_clock, hv_clock; /* ns */
 	struct fw_reader memory;
+	struct fw_reader symbiotic; /* at NULL: not there */
 	uint8_t levels[FW_PINS_MAX];
 	uint32_t has_machine, has_memory, has_lines, ended;
 	struct fw_told *instances; /* one an instance of the VM */
@@ -176,6 +177,24 @@ static lichen_status fw_apart_lines(const struct lichen_vm *vm, struct fw_reader
 	return 0;
 }
 
+static lichen_status fw_apart_symbiotic(const struct lichen_vm *vm, struct fw_reader in,
+					struct fw_apart *apart, struct ld_error *error)
+{
+	if (!vm->symbiotic || apart->symbiotic.at) {
+		ld_error_set(error, "symbiotic state: %s",
+			     vm->symbiotic ? "is there twice"
+					   : "this VM's profile has no `symbiotic:`");
+		return -LICHEN_EBADMSG;
+	}
+	if (fw_symbiotic_load(vm->symbiotic, in, 0) < 0) {
+		ld_error_set(error, "symbiotic state: malformed, or a feature that the guest "
+				    "agreed to is not on offer here");
+		return -LICHEN_EBADMSG;
+	}
+	apart->symbiotic = in;
+	return 0;
+}
+
 static lichen_status fw_apart_part(struct lichen_vm *vm, uint32_t tag, struct fw_reader in,
 				   struct fw_apart *apart, struct ld_error *error)
 {
@@ -196,6 +215,8 @@ static lichen_status fw_apart_part(struct lichen_vm *vm, uint32_t tag, struct fw
 		return fw_apart_vcpu(vm, in, apart, error);
 	case FW_PART_LINES:
 		return fw_apart_lines(vm, in, apart, error);
+	case FW_PART_SYMBIOTIC:
+		return fw_apart_symbiotic(vm, in, apart, error);
 	case FW_PART_END:
 		apart->ended = in.left == 0;
 		return 0;
@@ -219,6 +240,10 @@ static lichen_status fw_apart_whole(const struct lichen_vm *vm, const struct fw_
 		if (apart->vcpus[i].at)
 			continue;
 		ld_error_set(error, "state of vCPU %u: is missing", i);
+		return -LICHEN_EBADMSG;
+	}
+	if (vm->symbiotic && !apart->symbiotic.at) {
+		ld_error_set(error, "symbiotic state: is missing");
 		return -LICHEN_EBADMSG;
 	}
 	for (uint32_t i = 0; i < fw_windows_count(vm); i++) {
@@ -361,6 +386,9 @@ static lichen_status fw_take_over(struct lichen_vm *vm, const struct fw_apart *a
 	if (status < 0)
 		return status;
 	fw_lines_hold(&vm->irqs);
+	/* Before instances, which may ask in post_load what is agreed. */
+	if (vm->symbiotic)
+		(void)fw_symbiotic_load(vm->symbiotic, apart->symbiotic, 1);
 	status = fw_take_instances(vm, apart, 1, error);
 	if (status == 0)
 		status = fw_post_load(vm, apart, error);

@@ -17,6 +17,7 @@ enum fw_part {
 	FW_PART_LINES = 5,
 	FW_PART_END = 6,
 	FW_PART_WINDOW = 7,
+	FW_PART_SYMBIOTIC = 8,
 };
 
 /* 1: the instance is in the stream. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpuid.h"
 #include "thread.h"
@@ -108,7 +109,7 @@ __attribute__((noinline)) static void fw_vcpu_exit(struct fw_vcpu *vcpu,
 	case HV_EXIT_KICK:
 		break;
 	case HV_EXIT_MSR:
-		*exit->msr.fault = 1; /* nobody has claimed it */
+		fw_symbiotic_msr(vcpu->vm->symbiotic, vcpu->index, exit);
 		break;
 	case HV_EXIT_HALT:
 		fw_vcpu_crash(vcpu, LICHEN_VM_CRASHED,
@@ -200,6 +201,7 @@ __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 	struct hv_exit exit;
 
 	fw_bus_thread_enter();
+	atomic_store(&vcpu->tid, gettid());
 	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
 		fw_vm_end(vm, LICHEN_VM_FAILED, "a vCPU cannot be bound to its thread");
 	fw_gate_pass(vm);
@@ -263,6 +265,14 @@ static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
 	memcpy(leaves, host, count * sizeof(*host));
 	fw_cpuid_build(leaves, &count, index, vm->profile->cpus, vm->profile->masks,
 		       vm->profile->mask_count);
+	if (vm->symbiotic &&
+	    fw_cpuid_symbiotic(leaves, &count, FW_SYMBIOTIC_MSRS,
+			       vm->symbiotic->has_line ? vm->symbiotic->line.gsi
+						       : LICHEN_GUEST_NO_LINE) < 0) {
+		ld_error_set(error, "vCPU %u: no room for a discovery block in its CPUID",
+			     index);
+		return -LICHEN_ENOSPC;
+	}
 	vm->vcpus[index] = (struct fw_vcpu){ .vm = vm, .index = index };
 	return vm->hv->vcpu_create(vm->hvm, index, fw_cpuid_apic_id(index), leaves, count,
 				   &vm->vcpus[index].hv, error);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "hv/hv.h"
 #include "profile.h"
@@ -17,6 +18,7 @@ struct fw_vcpu {
 	uint32_t index;
 	pthread_t thread;
 	int started;
+	_Atomic pid_t tid; /* 0: its thread has not come up yet */
 };
 
 /* Where vCPU threads wait while the guest must stand still. */

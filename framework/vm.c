@@ -182,11 +182,16 @@ static lichen_status fw_vm_assemble(struct lichen_vm *vm, int device, struct fw_
 	fw_memory_init(&vm->memory, vm->hv, vm->hvm);
 	fw_layout_init(&vm->layout, vm->hv, vm->hvm, vm->mmio);
 	vm->opened |= FW_VM_LAYOUT;
+	status = fw_symbiotic_open(vm);
+	if (status < 0)
+		return status;
 	status = fw_vm_create_instances(vm, diags);
 	if (status == 0)
 		status = fw_vm_realize_instances(vm, diags);
 	if (status < 0)
 		return status;
+	if (vm->symbiotic)
+		fw_symbiotic_choose_line(vm->symbiotic);
 	status = fw_vcpus_create(vm, &error);
 	if (status < 0) {
 		fw_vm_blame(diags, vm->profile->cpus_mark, &error);
@@ -377,6 +382,7 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	}
 	if (vm->opened & FW_VM_LAYOUT)
 		fw_layout_clear(&vm->layout);
+	fw_symbiotic_close(vm->symbiotic);
 	if (vm->opened & FW_VM_IRQS)
 		fw_irqs_clear(&vm->irqs);
 	if (vm->ports)

@@ -15,6 +15,7 @@
 #include "loop.h"
 #include "memory_map.h"
 #include "profile.h"
+#include "symbiotic.h"
 #include "vcpu.h"
 
 /* An embedder's descriptor. */
@@ -39,6 +40,7 @@ struct lichen_vm {
 	struct fw_layout layout;
 	struct fw_listeners listeners;
 	struct fw_irqs irqs;
+	struct fw_symbiotic *symbiotic; /* NULL: the profile has no such key */
 	struct fw_loop loop;
 	/* In the order of profile->specs; one that is being added is not yet among them. */
 	struct lichen_instance **instances; /* room for FW_INSTANCES_MAX */

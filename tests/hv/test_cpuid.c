@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a vCPU's CPUID says of itself and its siblings, and masks by name. */
+#include <lichen/guest/discovery.h>
+
 #include "cpuid.h"
 
 #include "tap.h"
@@ -269,4 +271,53 @@ TEST(an_unknown_name_gets_the_nearest_and_leaves_the_mask_alone)
 	CHECK_EQ(-LICHEN_ENOENT, fw_cpuid_feature("", &mask, &nearest));
 	CHECK_EQ(-LICHEN_ENOENT, fw_cpuid_feature("-", &mask, &nearest));
 	CHECK_EQ(77, mask.leaf);
+}
+
+/* --- the discovery block --- */
+
+static const struct hv_cpuid *leaf_of(uint32_t leaf)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (leaves[i].leaf == leaf)
+			return &leaves[i];
+	return NULL;
+}
+
+TEST(the_discovery_block_comes_after_kvms)
+{
+	const struct hv_cpuid *block;
+
+	host_amd();
+	CHECK_EQ(0, fw_cpuid_symbiotic(leaves, &count, 0x4c696300, 23));
+	CHECK_EQ(0x4b4d564b, leaf_of(0x40000000)->ebx);
+	block = leaf_of(0x40000200);
+	CHECK(block != NULL);
+	CHECK_EQ(0x40000201, block->eax);
+	CHECK_EQ(0, memcmp(&block->ebx, "LichenSymbio", 12));
+	block = leaf_of(0x40000201);
+	CHECK_EQ(LICHEN_GUEST_MAJOR, block->eax >> 16);
+	CHECK_EQ(0x4c696300, block->ebx);
+	CHECK_EQ(LICHEN_MSR_COUNT, block->ecx);
+	CHECK_EQ(23, block->edx);
+}
+
+TEST(the_discovery_block_takes_the_next_base_that_is_free)
+{
+	host_amd();
+	host_add(0x40000200, 0, 0, 0x40000200, 1, 2, 3);
+	host_add(0x400003ff, 0, 0, 0, 1, 2, 3);
+	CHECK_EQ(0, fw_cpuid_symbiotic(leaves, &count, 0x4c696300, LICHEN_GUEST_NO_LINE));
+	CHECK_EQ(1, leaf_of(0x40000200)->ebx);
+	CHECK_EQ(LICHEN_GUEST_CPUID_EBX, leaf_of(0x40000400)->ebx);
+	CHECK_EQ(LICHEN_GUEST_NO_LINE, leaf_of(0x40000401)->edx);
+}
+
+TEST(a_full_table_has_no_room_for_the_discovery_block)
+{
+	host_amd();
+	while (count < HV_CPUID_MAX - 1)
+		host_add(0x1000 + count, 0, 0, 0, 0, 0, 0);
+	CHECK_EQ(-LICHEN_ENOSPC,
+		 fw_cpuid_symbiotic(leaves, &count, 0x4c696300, LICHEN_GUEST_NO_LINE));
+	CHECK_EQ(HV_CPUID_MAX - 1, count);
 }

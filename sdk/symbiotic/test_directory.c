@@ -92,7 +92,8 @@ TEST(a_registration_is_judged)
 	CHECK_EQ(-LICHEN_EINVAL, lichen_shared_at(&dev, BASE, PAGES, &other));
 	CHECK_EQ(-LICHEN_EINVAL, lichen_shared_at(&dev, LICHEN_AT(BASE, 3), PAGES, &other));
 	CHECK_EQ(-LICHEN_EFAULT, lichen_shared_at(&dev, LICHEN_AT(BASE, 3), 64, &other));
-	CHECK_EQ(-LICHEN_EFAULT, lichen_shared_at(&dev, LICHEN_AT(UINT64_MAX << 12, 1), 1, &other));
+	CHECK_EQ(-LICHEN_EFAULT,
+		 lichen_shared_at(&dev, LICHEN_AT(UINT64_MAX << 12, 1), 1, &other));
 	CHECK_EQ(1, other.size);
 	CHECK_EQ(1, lichen_shared_at(&dev, 0, PAGES, &other));
 	CHECK_EQ(0, other.size);

@@ -24,6 +24,9 @@
 #include <lichen/boot.h>
 #include <lichen/char.h>
 #include <lichen/class.h>
+#include <lichen/draft/control.h>
+#include <lichen/draft/symbiotic.h>
+#include <lichen/guest/discovery.h>
 #include <lichen/hardware.h>
 #include <lichen/ram.h>
 
@@ -142,6 +145,31 @@ int th_posted(struct th *th, struct th_posted *posted);
 
 /* The console that th hands out through LICHEN_CONSOLE; before th_start(). */
 void th_set_console(struct th *th, int input, int output);
+
+/* A VM with a discovery block, for symbiotic plugins; before th_start(). */
+void th_set_symbiotic(struct th *th);
+/* The guest, which has one instance to agree with.  Negative: #GP. */
+lichen_status th_agree(struct th *th, uint64_t features);
+lichen_status th_msr_read(struct th *th, uint32_t vcpu, uint32_t msr, uint64_t *value);
+lichen_status th_msr_write(struct th *th, uint32_t vcpu, uint32_t msr, uint64_t value);
+uint64_t th_causes(struct th *th); /* since the last call */
+/*
+ * vCPU `vcpu` stands still for an instance that wants it: borrow_enter.  -LICHEN_ENOENT:
+ * nobody does.  After success th_vcpu_leave() is owed; after a failure of borrow_enter's
+ * borrow_left was called.
+ */
+lichen_status th_vcpu_enter(struct th *th, uint32_t vcpu,
+			    const struct lichen_vcpu_context *found,
+			    struct lichen_vcpu_entry *entry);
+/* 1: borrow_end() or borrow_cancel() was called for it. */
+int th_vcpu_ended(struct th *th, uint32_t vcpu);
+void th_vcpu_leave(struct th *th, uint32_t vcpu, lichen_status status,
+		   const struct lichen_vcpu_context *after);
+/* Calls a method of LICHEN_CONTROL as a client would; returns the token. */
+uint64_t th_call(struct th *th, const char *name, const char *parameters,
+		 const int32_t *descriptors, uint32_t count);
+/* 1: it was answered; *text is the caller's to free. */
+int th_answered(struct th *th, uint64_t token, lichen_status *status, char **text);
 
 /* Nth allocation from now fails (1 is the next); 0: none does.  Works where the
  * plugin was built without sanitizers. */

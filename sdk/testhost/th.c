@@ -367,6 +367,12 @@ void th_destroy(struct th *th)
 	th_values_free(th);
 	th_links_free(th);
 	th_close_plugin(th);
+	for (uint32_t i = 0; i < TH_CALLS; i++) {
+		if (th->calls[i].token && !th->calls[i].answered)
+			th_fail(th, "call", "an answer is owed");
+		if (th->calls[i].token)
+			free(th->calls[i].text);
+	}
 	munmap(th->ram, th->memory);
 	free(th->windows);
 	free(th->objects);

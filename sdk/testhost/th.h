@@ -49,6 +49,7 @@ enum th_kind {
 	TH_WATCH = 4,
 	TH_DOORBELL = 5,
 	TH_MAP = 6,
+	TH_MSRS = 7, /* `gsi` is the first, `events` how many */
 };
 
 /* What a handle names.  A handle is never given out twice. */
@@ -78,6 +79,8 @@ enum {
 	TH_TEXT = 512,
 	TH_PATH = 4096,
 	TH_CLOCKS = 4, /* indexed by enum lichen_clock */
+	TH_VCPUS = 32,
+	TH_CALLS = 64, /* of the control socket, not yet fetched */
 };
 
 struct th_value {
@@ -115,6 +118,24 @@ struct th_event {
 
 struct th_queue {
 	struct th_event *first, **last;
+};
+
+struct th_borrow {
+	uint32_t asked, entered, ended, cancelled;
+	uint64_t cookie, deadline;
+};
+
+struct th_symbiotic {
+	uint32_t block; /* the VM has a discovery block */
+	uint64_t offered, agreed, causes;
+	struct th_borrow borrows[TH_VCPUS];
+};
+
+struct th_answer { /* token 0: free */
+	uint64_t token;
+	uint32_t answered;
+	lichen_status status;
+	char *text; /* the test's once fetched */
 };
 
 struct th_irq {
@@ -170,6 +191,10 @@ struct th {
 	uint32_t thread_count;
 	uint32_t pending; /* bits 1 << enum lichen_operation */
 	lichen_status completed;
+
+	struct th_symbiotic symbiotic;
+	struct th_answer calls[TH_CALLS];
+	uint64_t last_token;
 
 	int console_in, console_out; /* -1: none; the test's */
 	uint32_t console_taken;
@@ -254,6 +279,9 @@ uint32_t th_memory_touches_ram(const struct th *th, uint64_t gpa, uint64_t size)
 void th_queue_put(struct th_queue *queue, uint32_t need, uint32_t event, const void *data,
 		  uint32_t size);
 struct th_event *th_queue_take(struct th_queue *queue);
+
+/* LICHEN_SYMBIOTIC_HOST and LICHEN_CONTROL_HOST; NULL for others. */
+const void *th_symbiotic_interface(const struct th *th, const char *id);
 
 /* The table's functions, by file. */
 void th_host_fill(struct lichen_host *host);

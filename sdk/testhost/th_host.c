@@ -324,7 +324,7 @@ static const void *th_host_interface(struct lichen_instance *in, const char *id)
 		return &th_hv_irqchip;
 	if (!strcmp(id, LICHEN_HV_PIT))
 		return &th_hv_pit;
-	return NULL;
+	return th_symbiotic_interface(th, id);
 }
 
 void th_host_fill(struct lichen_host *host)

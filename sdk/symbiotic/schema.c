@@ -160,8 +160,8 @@ static lichen_status parse_registers(const struct lichen_schema *schema, uint32_
 	return 0;
 }
 
-lichen_status lichen_schema_call(const char *text, struct lichen_schema_call *call,
-				 struct lichen_why *why)
+lichen_status lichen_schema_function(const char *text, struct lichen_schema_call *call,
+				     struct lichen_why *why)
 {
 	char copy[LICHEN_SCHEMA_MAX + 1];
 	char *arguments = copy, *arguments_page, *results, *results_page;

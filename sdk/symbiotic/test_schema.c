@@ -123,8 +123,8 @@ TEST(arguments_come_by_name_or_in_order)
 	uint32_t size;
 	json_t *json;
 
-	CHECK_EQ(0, lichen_schema_call("at:x64 n:u8 | path:text -> a:s32 b:x64 | [ pid:u32",
-				       &call, &why));
+	CHECK_EQ(0, lichen_schema_function("at:x64 n:u8 | path:text -> a:s32 b:x64 | [ pid:u32",
+					   &call, &why));
 	json = parsed("{\"n\": 255, \"at\": \"0xffffffff81000000\", \"path\": \"/x\"}");
 	CHECK_EQ(0, lichen_schema_encode(&call, json, values, page, sizeof(page), &size, &why));
 	json_decref(json);
@@ -161,7 +161,7 @@ TEST(arguments_that_do_not_fit_are_refused)
 	uint8_t page[3];
 	uint32_t size;
 
-	CHECK_EQ(0, lichen_schema_call("n:u8 s:s16 | d:data ->", &call, &why));
+	CHECK_EQ(0, lichen_schema_function("n:u8 s:s16 | d:data ->", &call, &why));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		json_t *json = parsed(bad[i]);
 		const lichen_status status = lichen_schema_encode(&call, json, values, page,
@@ -182,6 +182,6 @@ TEST(what_does_not_fit_a_call_is_refused)
 	struct lichen_schema_call call;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (lichen_schema_call(bad[i], &call, &why) != -LICHEN_EBADMSG)
+		if (lichen_schema_function(bad[i], &call, &why) != -LICHEN_EBADMSG)
 			tap_fail("\"%s\" was taken", bad[i]);
 }

@@ -62,7 +62,7 @@ lichen_status symcall_request_new(struct symcall *s, const char *name, uint32_t 
 	if (!request)
 		return -LICHEN_ENOMEM;
 	/* A schema that is none describes nothing: the call takes no arguments by name. */
-	if (lichen_schema_call(schema, &request->schema, &why) < 0)
+	if (lichen_schema_function(schema, &request->schema, &why) < 0)
 		memset(&request->schema, 0, sizeof(request->schema));
 	memcpy(request->name, entry.name, sizeof(request->name));
 	request->function = entry.number;

@@ -57,8 +57,8 @@ struct lichen_schema_call {
 /* -LICHEN_EBADMSG: not a schema, and `why` says where.  [any, any] */
 lichen_status lichen_schema_record(const char *text, struct lichen_schema *schema,
 				   struct lichen_why *why);
-lichen_status lichen_schema_call(const char *text, struct lichen_schema_call *call,
-				 struct lichen_why *why);
+lichen_status lichen_schema_function(const char *text, struct lichen_schema_call *call,
+				     struct lichen_why *why);
 
 /*
  * `size` bytes as a JSON object; a part that repeats is the array "items".  Fields that lie

@@ -181,7 +181,7 @@ TEST(no_record_is_torn_while_it_is_written)
 {
 	struct lichen_directory_entry entry;
 	uint64_t words[2], seen = 0;
-	uint32_t retries;
+	uint32_t retries, changes = 0;
 	pthread_t thread;
 
 #if TAP_OWN_THREADS
@@ -190,7 +190,7 @@ TEST(no_record_is_torn_while_it_is_written)
 	make();
 	CHECK_EQ(0, lichen_directory_find(&shared, LICHEN_DIRECTORY_SPY, "r/1", &entry));
 	CHECK_EQ(0, pthread_create(&thread, NULL, writer, NULL));
-	for (uint32_t i = 0; i < 200000; i++) {
+	while (changes < 1000) {
 		const lichen_status status =
 			lichen_record_read(&shared, &entry, words, sizeof(words), &retries);
 
@@ -198,9 +198,9 @@ TEST(no_record_is_torn_while_it_is_written)
 			continue;
 		CHECK_EQ(0, status);
 		CHECK(words[0] == words[1] && words[0] >= seen);
+		changes += words[0] != seen;
 		seen = words[0];
 	}
 	stop = 1;
 	pthread_join(thread, NULL);
-	CHECK(seen > 0);
 }

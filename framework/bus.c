@@ -41,9 +41,10 @@ struct node {
 	uint64_t start, last;
 	struct fw_target *target; /* its name; only writers compare it */
 	const void *owner;
-	uint32_t hidden; /* not in the map; guarded by the bus's lock */
-	uint32_t pins;	 /* atomic; one is the bus's, until removal is over */
-	uint32_t gone;	 /* atomic; removal has begun */
+	struct node *next; /* of those taken out together */
+	uint32_t hidden;   /* not in the map; guarded by the bus's lock */
+	uint32_t pins;	   /* atomic; one is the bus's, until removal is over */
+	uint32_t gone;	   /* atomic; removal has begun */
 };
 
 struct span {
@@ -289,28 +290,57 @@ static void node_wait(struct node *node)
 	}
 }
 
-lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target)
+/*
+ * Publishes a map without the nodes of that target, or, where it is NULL, of that
+ * owner.  Returns them in a chain.
+ */
+static struct node *bus_take(struct fw_bus *bus, const struct fw_target *target,
+			     const void *owner)
 {
-	struct node *node = NULL;
-	uint32_t i = 0;
+	struct node *taken = NULL;
+	uint32_t kept = 0;
 
 	pthread_mutex_lock(&bus->write);
-	while (i < bus->count && bus->nodes[i]->target != target)
-		i++;
-	if (i < bus->count) {
-		node = bus->nodes[i];
-		bus->count--;
-		memmove(&bus->nodes[i], &bus->nodes[i + 1],
-			(bus->count - i) * sizeof(struct node *));
+	for (uint32_t i = 0; i < bus->count; i++) {
+		struct node *node = bus->nodes[i];
+
+		if (target ? node->target != target : node->owner != owner) {
+			bus->nodes[kept++] = node;
+			continue;
+		}
+		node->next = taken;
+		taken = node;
 		__atomic_store_n(&node->gone, 1, __ATOMIC_RELEASE);
-		bus->spare = bus_publish(bus, bus->spare);
 	}
+	bus->count = kept;
+	if (taken)
+		bus->spare = bus_publish(bus, bus->spare);
 	pthread_mutex_unlock(&bus->write);
-	if (!node)
-		return -LICHEN_ENOENT;
-	node_wait(node);
-	node_unpin(node);
-	return 0;
+	return taken;
+}
+
+static void bus_wait(struct node *taken)
+{
+	struct node *next;
+
+	for (; taken; taken = next) {
+		next = taken->next;
+		node_wait(taken);
+		node_unpin(taken);
+	}
+}
+
+lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target)
+{
+	struct node *taken = bus_take(bus, target, NULL);
+
+	bus_wait(taken);
+	return taken ? 0 : -LICHEN_ENOENT;
+}
+
+void fw_bus_remove_all(struct fw_bus *bus, const void *owner)
+{
+	bus_wait(bus_take(bus, NULL, owner));
 }
 
 void fw_bus_show(struct fw_bus *bus, const void *owner)

@@ -43,6 +43,8 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
  * nothing else that a handler of it waits for.  -LICHEN_ENOENT.  [control or vcpu]
  */
 lichen_status fw_bus_remove(struct fw_bus *bus, struct fw_target *target);
+/* The same for all that the owner has there, gone at once; what it lacks is no error. */
+void fw_bus_remove_all(struct fw_bus *bus, const void *owner);
 /* What the owner has hidden there answers from here on, all of it at once.  [control] */
 void fw_bus_show(struct fw_bus *bus, const void *owner);
 

@@ -121,6 +121,7 @@ struct lichen_instance {
 	_Atomic uint32_t state;	   /* enum fw_state; 0 before create */
 	struct fw_place *places;   /* one a declared window */
 	uint32_t hidden;	   /* windows that it places answer only when they are shown */
+	_Atomic uint32_t leaving;  /* windows are not placed any more; set under place_lock */
 	const char *fixed;	   /* why it cannot go while the VM lives; NULL: it can */
 	struct fw_links *links;	   /* one a declared need */
 	struct fw_link *all_links; /* those that are empty too */
@@ -198,6 +199,8 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
 /* What it has hidden is found from here on.  [control] */
 void fw_places_show(struct lichen_instance *in);
+/* Takes away all of them, each bus's at once, and lets none be placed again.  [control] */
+void fw_unplace_all(struct lichen_instance *in);
 /* Callers hold the VM's place_lock. */
 lichen_status fw_bell_attach(struct fw_claim *claim);
 void fw_bell_detach(struct fw_claim *claim);

@@ -161,8 +161,7 @@ void fw_ledger_revoke(struct lichen_instance *in)
 	fw_listen_drop(in);
 	fw_ledger_drop(in, FW_CLAIM_THREAD);
 	fw_symbiotic_leave(in);
-	for (uint32_t i = 0; i < in->class->windows.count; i++)
-		(void)fw_unplace(in, i);
+	fw_unplace_all(in);
 	/* Its memory goes: who listens lets go of it before. */
 	(void)fw_listen_tell(in->vm, &who);
 	fw_ledger_drop(in, 0);

@@ -4,7 +4,11 @@
  * first and the slots of windows of memory follow: until they do, the guest still sees what was
  * there before, and where neither is, accesses exit and the bus serves them.
  */
+#include <time.h>
+
 #include "vm.h"
+
+enum { FW_MOVE_NS = 20000 }; /* between two looks at a window that is being moved */
 
 static uint32_t fw_places_port(const struct lichen_instance *in, const struct fw_bus *bus)
 {
@@ -39,11 +43,13 @@ static struct fw_place *fw_place_begin(struct lichen_instance *in, uint32_t wind
 	struct fw_place *place = &in->places[window];
 
 	pthread_mutex_lock(&in->vm->place_lock);
-	if (!place->moving) {
+	if (!place->moving && !in->leaving) {
 		place->moving = 1;
 		return place;
 	}
 	pthread_mutex_unlock(&in->vm->place_lock);
+	if (in->leaving)
+		return NULL; /* set once, by who waits for this caller */
 	fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
 			  "window %u: placed by two threads at a time", window);
 	return NULL;
@@ -124,6 +130,47 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 	}
 	fw_place_end(in, place);
 	return bus ? 0 : -LICHEN_ENOENT;
+}
+
+/* 1: a handler is moving one.  Caller holds place_lock. */
+static int fw_places_move(const struct lichen_instance *in)
+{
+	uint32_t moving = 0;
+
+	for (uint32_t i = 0; i < in->class->windows.count; i++)
+		moving |= in->places[i].moving;
+	return moving != 0;
+}
+
+/* A handler that is at it ends without waiting for the control thread; no other begins. */
+void fw_unplace_all(struct lichen_instance *in)
+{
+	const struct timespec pause = { .tv_nsec = FW_MOVE_NS };
+	struct lichen_vm *vm = in->vm;
+	uint32_t memory = 0;
+
+	pthread_mutex_lock(&vm->place_lock);
+	in->leaving = 1;
+	while (fw_places_move(in)) {
+		pthread_mutex_unlock(&vm->place_lock);
+		(void)nanosleep(&pause, NULL);
+		pthread_mutex_lock(&vm->place_lock);
+	}
+	for (uint32_t i = 0; i < in->class->windows.count; i++) {
+		fw_bells_move(in, i, 0);
+		memory += in->places[i].bus && in->places[i].memory.declared;
+		in->places[i].bus = NULL;
+	}
+	pthread_mutex_unlock(&vm->place_lock);
+	fw_bus_remove_all(vm->ports, in);
+	fw_bus_remove_all(vm->mmio, in);
+	if (memory == 0)
+		return;
+	pthread_mutex_lock(&vm->place_lock);
+	fw_place_follow(in, vm->mmio);
+	pthread_mutex_unlock(&vm->place_lock);
+	atomic_fetch_sub(&vm->layout.windows, memory);
+	fw_listen_changed(vm);
 }
 
 /* Caller holds place_lock, under which no target changes. */

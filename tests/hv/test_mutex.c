@@ -3,6 +3,7 @@
 #include "mutex.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "tap.h"
@@ -55,6 +56,49 @@ TEST(of_many_threads_one_is_inside)
 		CHECK_EQ(0, pthread_join(threads[i], NULL));
 	CHECK_EQ(THREADS * ROUNDS, rounds);
 	CHECK_EQ(1, fw_mutex_try(&mutex));
+}
+
+static _Atomic uint32_t stop, turns;
+
+/* Lets go of it and comes back at once, as a vCPU does that a guest keeps at a device. */
+static void *hold_on(void *unused)
+{
+	const struct timespec hold = { .tv_nsec = 100000 };
+
+	(void)unused;
+	while (!stop) {
+		fw_mutex_lock(&mutex);
+		turns++;
+		(void)nanosleep(&hold, NULL);
+		fw_mutex_unlock(&mutex);
+	}
+	return NULL;
+}
+
+TEST(one_who_waits_is_not_kept_away_by_those_who_come_back_at_once)
+{
+	const struct timespec hold = { .tv_nsec = 2000000 };
+	pthread_t threads[THREADS];
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < THREADS; i++)
+		CHECK_EQ(0, pthread_create(&threads[i], NULL, hold_on, NULL));
+	for (uint32_t i = 0; i < 20; i++) {
+		const uint32_t before = turns;
+		uint32_t others;
+
+		fw_mutex_lock(&mutex);
+		others = turns - before;
+		most = others > most ? others : most;
+		fw_mutex_unlock(&mutex);
+		(void)nanosleep(&hold, NULL); /* they have it when this comes back */
+	}
+	stop = 1;
+	for (uint32_t i = 0; i < THREADS; i++)
+		CHECK_EQ(0, pthread_join(threads[i], NULL));
+	printf("# at most %u others came first\n", most);
+	/* A millisecond of theirs, until it counts as waiting; then one round of the hungry. */
+	CHECK(most <= 100);
 }
 
 TEST(a_wait_with_a_limit_ends_without_the_lock)

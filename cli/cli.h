@@ -3,14 +3,16 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <termios.h>
 
 #include <jansson.h>
 
 #include <lichen/inspect.h>
 
-enum { CLI_FAILED = 1, CLI_SETS_MAX = 64 };
+enum { CLI_FAILED = 1, CLI_SETS_MAX = 64, CLI_OPERANDS_MAX = 64 };
 
 /* A command's bit, by which options say whose they are. */
 enum cli_commands {
@@ -18,6 +20,13 @@ enum cli_commands {
 	CLI_CHECK = 1 << 1,
 	CLI_PLUGIN_LIST = 1 << 2,
 	CLI_PLUGIN_INFO = 1 << 3,
+	CLI_PS = 1 << 4,
+	CLI_STOP = 1 << 5,
+	CLI_PAUSE = 1 << 6,
+	CLI_RESUME = 1 << 7,
+	CLI_RESET = 1 << 8,
+	CLI_CONSOLE = 1 << 9,
+	CLI_SCHEMA = 1 << 10,
 };
 
 struct cli_options;
@@ -25,21 +34,28 @@ struct cli_options;
 struct cli_command {
 	uint32_t bit;	      /* enum cli_commands */
 	const char *words[2]; /* the second is NULL where one names it */
-	const char *operand;  /* what its operand is called; NULL: it takes none */
-	const char *help;     /* one line */
+	/* What its operands are called, as in "VM PLUGIN [KEY=VALUE]...": those in brackets
+	 * may be absent, three dots are for any number.  NULL: it takes none. */
+	const char *operand;
+	const char *help; /* one line */
 	int (*run)(const struct cli_options *options);
 };
 
 /* What the command line says, typed. */
 struct cli_options {
-	const char *operand;
+	const char *operand; /* the first */
+	const char *operands[CLI_OPERANDS_MAX];
+	uint32_t operand_count;
 	const char *plugin_path; /* --plugin-path; else LICHEN_PLUGIN_PATH; else NULL */
 	const char *sets[CLI_SETS_MAX];
 	uint32_t set_count;
 	char *name_set;		  /* "name=N" from --name, among the sets */
 	uint64_t stop_timeout_ns; /* 30 s unless --stop-timeout says otherwise */
 	uint32_t log_level;
-	uint32_t form; /* enum lichen_form */
+	uint32_t form;	      /* enum lichen_form */
+	const char *log_file; /* of a detached VM; NULL: none */
+	const char *escape;   /* of console */
+	int detach, force, warm;
 	int help;
 };
 
@@ -85,7 +101,54 @@ int cli_sandbox_run(int (*work)(void *context, FILE *to), void *context, char **
 
 int cli_info_print(const json_t *plugin, FILE *to);
 
+/* --- running VMs --- */
+
+/* Where their names are: LICHEN_RUNTIME_DIR, or what the system has for such things. */
+void cli_runtime_path(char path[static PATH_MAX]);
+/* Makes the folder where it is not there.  0; -1: errno says why not. */
+int cli_runtime_make(char path[static PATH_MAX]);
+/* The names there, sorted; some may be left over.  0, or -1: no memory. */
+struct cli_names {
+	char **names;
+	uint32_t count;
+};
+int cli_names_find(struct cli_names *names);
+void cli_names_clear(struct cli_names *names);
+
+/* Members of an answer: 0 and "?" where there is none. */
+uint64_t cli_hex(const json_t *object, const char *name);
+const char *cli_text(const json_t *object, const char *name);
+
+/*
+ * A process of its own for the VM, in a session of its own.  In it returns 0, and
+ * *ready is where cli_detach_ready() says that the guest runs.  In the caller's
+ * never 0: *status is what the command ends with, once the guest runs or the start
+ * has failed.
+ */
+int cli_detach(const struct cli_options *options, int *ready, int *status);
+/* The caller may go; from here on nothing is written to its terminal.  -1: it has gone. */
+int cli_detach_ready(int ready, const char *log_file);
+
+/* A terminal in raw mode, which gets its settings back even if this process is killed. */
+struct cli_terminal {
+	int descriptor; /* -1: not a terminal, and nothing is done */
+	int guard;	/* its process reads here */
+	struct termios saved;
+};
+/* 0, or -1: errno says why. */
+int cli_terminal_open(struct cli_terminal *terminal, int descriptor);
+void cli_terminal_raw(const struct cli_terminal *terminal);
+void cli_terminal_restore(const struct cli_terminal *terminal);
+void cli_terminal_close(struct cli_terminal *terminal);
+
 int cli_run(const struct cli_options *options);
+int cli_ps(const struct cli_options *options);
+int cli_stop(const struct cli_options *options);
+int cli_pause(const struct cli_options *options);
+int cli_resume(const struct cli_options *options);
+int cli_reset(const struct cli_options *options);
+int cli_attach(const struct cli_options *options);
+int cli_schema(const struct cli_options *options);
 int cli_check(const struct cli_options *options);
 int cli_plugin_list(const struct cli_options *options);
 int cli_plugin_info(const struct cli_options *options);

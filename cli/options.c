@@ -97,11 +97,31 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'j':
 		options->form = LICHEN_FORM_JSON;
 		return 0;
+	case 'd':
+		options->detach = 1;
+		return 0;
+	case 'l':
+		options->log_file = value;
+		return 0;
+	case 'f':
+		options->force = 1;
+		return 0;
+	case 'w':
+		options->warm = 1;
+		return 0;
+	case 'e':
+		options->escape = value;
+		return 0;
 	default: /* 'h' */
 		options->help = 1;
 		return 0;
 	}
 }
+
+/* Those that look for plugins. */
+#define CLI_PLUGINS (CLI_RUN | CLI_CHECK | CLI_PLUGIN_LIST | CLI_PLUGIN_INFO)
+/* Those that print JSON or nothing, or are JSON anyway. */
+#define CLI_JSON (~(uint32_t)(CLI_CONSOLE | CLI_SCHEMA))
 
 static const struct cli_known {
 	const char *name;     /* with its dashes */
@@ -114,12 +134,21 @@ static const struct cli_known {
 	  "name of the VM, in place of the profile's" },
 	{ "--set", "K=V", 's', CLI_RUN | CLI_CHECK,
 	  "overrides a value of the profile: devices.com1.port=0x2f8" },
-	{ "--stop-timeout", "T", 't', CLI_RUN,
-	  "after SIGTERM, SIGINT or SIGHUP the guest has this long to power itself off:\n"
-	  "500ms, 30s (the default), 2min, or 0 for no time" },
-	{ "--plugin-path", "P", 'p', ~0u,
+	{ "--detach", NULL, 'd', CLI_RUN,
+	  "returns once the guest runs; lichen console has its console then" },
+	{ "--log", "FILE", 'l', CLI_RUN,
+	  "with --detach: what the VM says from then on is appended there" },
+	{ "--stop-timeout", "T", 't', CLI_RUN | CLI_STOP,
+	  "how long the guest has to power itself off when the VM is stopped (run: by "
+	  "SIGTERM,\n"
+	  "SIGINT or SIGHUP): 500ms, 30s (the default), 2min, or 0 for no time" },
+	{ "--warm", NULL, 'w', CLI_RESET, "as by a reset button, not as by a power switch" },
+	{ "--force", NULL, 'f', CLI_CONSOLE, "takes the console from whoever has it" },
+	{ "--escape", "KEY", 'e', CLI_CONSOLE,
+	  "key that starts a command: ctrl-a (the default), ctrl- and a letter, or none" },
+	{ "--plugin-path", "P", 'p', CLI_PLUGINS,
 	  "folders of plugins, separated by ':' (else LICHEN_PLUGIN_PATH, else Lichen's own)" },
-	{ "--json", NULL, 'j', ~0u, "what is printed is JSON" },
+	{ "--json", NULL, 'j', CLI_JSON, "what is printed is JSON" },
 	{ "--verbose", NULL, 'v', CLI_RUN | CLI_CHECK,
 	  "debug messages too: where each value came from, which plugins were loaded" },
 	{ "--help", NULL, 'h', ~0u, "says how the command is used" },
@@ -194,6 +223,33 @@ static int cli_options_parse(struct cli_options *options, int argc, char **argv,
 	return 0;
 }
 
+/* As many words as `names` has, in its order. */
+static int cli_operands_read(struct cli_options *options, int argc, char **argv,
+			     const char *names)
+{
+	while (*names) {
+		const size_t length = strcspn(names, " ");
+		const int more = length > 3 && strncmp(names + length - 3, "...", 3) == 0;
+
+		if (optind == argc && *names != '[') {
+			cli_say("%.*s is missing: see lichen --help", (int)length, names);
+			return LICHEN_VM_BAD_INPUT;
+		}
+		while (optind < argc && options->operand_count < CLI_OPERANDS_MAX) {
+			options->operands[options->operand_count++] = argv[optind++];
+			if (!more)
+				break;
+		}
+		names += length + (names[length] == ' ');
+	}
+	options->operand = options->operands[0];
+	if (optind < argc) {
+		cli_say("%s: one word too many: see lichen --help", argv[optind]);
+		return LICHEN_VM_BAD_INPUT;
+	}
+	return 0;
+}
+
 int cli_options_read(struct cli_options *options, int argc, char **argv,
 		     const struct cli_command *command)
 {
@@ -207,17 +263,7 @@ int cli_options_read(struct cli_options *options, int argc, char **argv,
 		status = cli_set(options, options->name_set);
 	if (status || options->help)
 		return status;
-	if (command->operand && optind == argc) {
-		cli_say("%s is missing: see lichen --help", command->operand);
-		return LICHEN_VM_BAD_INPUT;
-	}
-	if (command->operand)
-		options->operand = argv[optind++];
-	if (optind < argc) {
-		cli_say("%s: one word too many: see lichen --help", argv[optind]);
-		return LICHEN_VM_BAD_INPUT;
-	}
-	return 0;
+	return cli_operands_read(options, argc, argv, command->operand ? command->operand : "");
 }
 
 void cli_options_clear(struct cli_options *options)

@@ -29,5 +29,6 @@ function(lichen_test_properties name)
 	endif()
 	set_tests_properties(${name} PROPERTIES
 		SKIP_RETURN_CODE 77 LABELS "${arg_LABELS}" TIMEOUT 300
-		ENVIRONMENT "LICHEN_BUILD=${CMAKE_BINARY_DIR};LICHEN_SOURCE=${CMAKE_SOURCE_DIR};${arg_ENVIRONMENT}")
+		# Of its own: VMs of different tests may have the same name.
+		ENVIRONMENT "LICHEN_RUNTIME_DIR=${CMAKE_BINARY_DIR}/tests/run/${name};LICHEN_BUILD=${CMAKE_BINARY_DIR};LICHEN_SOURCE=${CMAKE_SOURCE_DIR};${arg_ENVIRONMENT}")
 endfunction()

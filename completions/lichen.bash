@@ -21,6 +21,14 @@ _lichen_files()
 	)
 }
 
+# The VMs that run.
+_lichen_vms()
+{
+	"${COMP_WORDS[0]}" ps 2>/dev/null | while read -r name rest; do
+		[[ $name == NAME ]] || printf '%s\n' "$name"
+	done
+}
+
 _lichen_words()
 {
 	mapfile -t COMPREPLY < <(compgen -W "$*" -- "${COMP_WORDS[COMP_CWORD]}")
@@ -33,7 +41,7 @@ _lichen()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_lichen_words run check plugin --help --version
+		_lichen_words run check ps stop pause resume reset console schema plugin --help --version
 		return
 	fi
 	if [[ $command == plugin ]]; then
@@ -43,10 +51,25 @@ _lichen()
 		fi
 		command="plugin ${COMP_WORDS[2]}"
 	fi
+	if [[ $command == schema ]]; then
+		if ((COMP_CWORD == 2)); then
+			_lichen_words control
+			return
+		fi
+		command="schema ${COMP_WORDS[2]}"
+	fi
 	case $prev in
 	--name | --set) return ;;
 	--stop-timeout)
 		_lichen_words 0 500ms 10s 30s 2min
+		return
+		;;
+	--escape)
+		_lichen_words none ctrl-a ctrl-b ctrl-]
+		return
+		;;
+	--log)
+		_lichen_files '*'
 		return
 		;;
 	--plugin-path)
@@ -55,9 +78,14 @@ _lichen()
 		;;
 	esac
 	case $command in
-	run) options="--name --set --stop-timeout --plugin-path --json --verbose --help" ;;
+	run) options="--name --set --detach --log --stop-timeout --plugin-path --json --verbose --help" ;;
 	check) options="--name --set --plugin-path --json --verbose --help" ;;
 	"plugin list" | "plugin info") options="--plugin-path --json --help" ;;
+	ps | pause | resume) options="--json --help" ;;
+	stop) options="--stop-timeout --json --help" ;;
+	reset) options="--warm --json --help" ;;
+	console) options="--force --escape --help" ;;
+	"schema control") options="--help" ;;
 	*) return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -65,6 +93,7 @@ _lichen()
 		return
 	fi
 	case $command in
+	stop | pause | resume | reset | console) _lichen_words "$(_lichen_vms)" ;;
 	run | check) _lichen_files '*.yaml' '*.yml' ;;
 	"plugin info")
 		if [[ $cur == */* ]]; then

@@ -17,6 +17,11 @@ void fw_options_read(const struct lichen_vm_options *given, struct lichen_vm_opt
 	options->struct_size = sizeof(*options);
 	if (size < offsetof(struct lichen_vm_options, log) + sizeof(options->log))
 		options->log = NULL; /* not half of it */
+	if (size < offsetof(struct lichen_vm_options, control) + sizeof(options->control))
+		options->control = NULL;
+	if (size < offsetof(struct lichen_vm_options, control_folder) +
+			   sizeof(options->control_folder))
+		options->control_folder = NULL;
 }
 
 lichen_status fw_options_profile(const struct lichen_vm_options *given, struct ld_path *plugins,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reset.c: what follows when the guest reboots, crashes or panics.  The vCPU that
- * brings it about only shuts the gate and posts; the rest is the control thread's.
+ * reset.c: what follows when the guest reboots, crashes or panics, or is reset from
+ * outside.  The vCPU that brings it about only shuts the gate and posts; the rest is the
+ * control thread's.
  */
 #include <stdlib.h>
 
@@ -57,12 +58,11 @@ static lichen_status fw_reset_vcpus(struct lichen_vm *vm, struct fw_diags *diags
 }
 
 /* The gate is shut and every vCPU waits at it. */
-static lichen_status fw_vm_reset(struct lichen_vm *vm, uint32_t kind, struct fw_diags *diags)
+static lichen_status fw_reset_all(struct lichen_vm *vm, uint32_t kind, struct fw_diags *diags)
 {
 	lichen_status status;
 
-	fw_clock_run(&vm->loop, 0);
-	fw_vm_pause_instances(vm);
+	fw_vm_halt(vm);
 	status = fw_reset_instances(vm, kind, diags);
 	if (vm->symbiotic)
 		fw_symbiotic_reset(vm->symbiotic);
@@ -70,31 +70,37 @@ static lichen_status fw_vm_reset(struct lichen_vm *vm, uint32_t kind, struct fw_
 		status = fw_reset_vcpus(vm, diags);
 	if (status == 0)
 		status = fw_vm_load(vm, diags);
-	if (status < 0)
-		return status;
-	fw_vm_resume_instances(vm);
-	fw_clock_run(&vm->loop, 1);
-	return 0;
+	return status;
 }
 
-static void fw_vm_restart(struct lichen_vm *vm, uint32_t kind)
+/* vCPUs are parked.  run 0: it stands still afterwards, at its first instruction. */
+static void fw_vm_restart(struct lichen_vm *vm, uint32_t kind, int run)
 {
 	struct fw_diags diags = { 0 };
+	const lichen_status status = fw_reset_all(vm, kind, &diags);
 
-	if (fw_vm_reset(vm, kind, &diags) < 0) {
+	if (status < 0) {
 		fw_diags_tell(&diags, &vm->log);
 		fw_vm_end(vm, LICHEN_VM_FAILED, "the VM cannot be restarted");
+	} else {
+		fw_vm_event(vm, FW_EVENT_RESET, kind == LICHEN_RESET_WARM ? "warm" : "power-on",
+			    NULL);
 	}
 	fw_diags_clear(&diags);
 	atomic_store(&vm->happened, 0);
-	fw_vcpus_unpark(vm);
+	if (status == 0 && run) {
+		fw_vm_resume_instances(vm);
+		fw_clock_run(&vm->loop, 1);
+		vm->paused = FW_NOT_PAUSED;
+	}
+	if (status < 0 || run)
+		fw_vcpus_unpark(vm);
 }
 
-static void fw_vm_pause(struct lichen_vm *vm)
+void fw_vm_reset(struct lichen_vm *vm, uint32_t kind)
 {
-	fw_clock_run(&vm->loop, 0);
-	fw_vm_pause_instances(vm);
-	vm->paused = 1;
+	fw_vcpus_park(vm);
+	fw_vm_restart(vm, kind, 1);
 }
 
 static void fw_happened_run(struct fw_post *post)
@@ -105,10 +111,13 @@ static void fw_happened_run(struct fw_post *post)
 	if (atomic_load(&vm->end))
 		return;
 	fw_vcpus_park(vm);
-	if (happened->policy == FW_RESTART)
-		fw_vm_restart(vm, happened->kind);
-	else
-		fw_vm_pause(vm);
+	if (happened->policy == FW_RESTART) {
+		fw_vm_restart(vm, happened->kind, vm->paused == FW_NOT_PAUSED);
+	} else if (vm->paused == FW_NOT_PAUSED) {
+		fw_vm_halt(vm);
+		vm->paused = FW_PAUSED_POLICY;
+		fw_vm_event(vm, FW_EVENT_STATE, "paused", "by the profile's policy");
+	}
 }
 
 static enum fw_policy fw_policy_of(const struct fw_profile *profile, enum fw_happening what)
@@ -144,6 +153,8 @@ void fw_vm_happens(struct lichen_vm *vm, enum fw_happening what, uint32_t kind, 
 	const enum fw_policy policy = fw_policy_of(vm->profile, what);
 	struct fw_happened *happened;
 
+	if (what != FW_REBOOT)
+		fw_vm_event(vm, FW_EVENT_PANIC, why, NULL);
 	if (policy == FW_STOP) {
 		fw_vm_end(vm, what == FW_REBOOT ? LICHEN_VM_POWER_OFF : LICHEN_VM_CRASHED, why);
 		return;

@@ -48,6 +48,8 @@ static void fw_stop_try(struct lichen_vm *vm)
 	uint64_t next = vm->stop_deadline;
 	int heard;
 
+	if (vm->paused == FW_PAUSED_OUTSIDE) /* it can be asked, once it hears */
+		fw_vm_go_on(vm);
 	if (vm->paused) { /* nobody is there to hear of the button */
 		fw_vm_end(vm, LICHEN_VM_STOPPED, NULL);
 		return;
@@ -61,6 +63,8 @@ static void fw_stop_try(struct lichen_vm *vm)
 		fw_vm_end(vm, LICHEN_VM_STOPPED, NULL);
 		return;
 	}
+	if (!vm->stopping)
+		fw_vm_event(vm, FW_EVENT_STATE, "stopping", NULL);
 	vm->stopping = 1;
 	if (!heard && now + FW_PRESS_AGAIN_NS < next)
 		next = now + FW_PRESS_AGAIN_NS;

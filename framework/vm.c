@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -197,7 +198,13 @@ static lichen_status fw_vm_assemble(struct lichen_vm *vm, int device, struct fw_
 		fw_vm_blame(diags, vm->profile->cpus_mark, &error);
 		return -LICHEN_EIO; /* how many there may be, vm_create() has judged */
 	}
-	return fw_vm_load(vm, diags);
+	status = fw_vm_load(vm, diags);
+	if (status == 0 && vm->control_state) {
+		status = vm->control->start(vm, &error);
+		if (status < 0)
+			fw_vm_blame(diags, (struct fw_mark){ 0 }, &error);
+	}
+	return status;
 }
 
 /* What the host has run out of is not the profile's fault; all else is what that asked for. */
@@ -265,6 +272,31 @@ static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
 	return vm;
 }
 
+/* The name is taken before anything is opened; who can talk to the VM comes last. */
+static lichen_status fw_vm_control(struct lichen_vm *vm,
+				   const struct lichen_vm_options *options,
+				   struct fw_diags *diags)
+{
+	const uint32_t console = options->control && options->control_console;
+	struct ld_error error = { "" };
+	lichen_status status = 0;
+
+	if (!console) {
+		vm->console_in = options->console_in;
+		vm->console_out = options->console_out;
+	}
+	if (!options->control)
+		return 0;
+	vm->control = options->control;
+	if (options->control_folder)
+		status = vm->control->open(vm, options->control_folder, console, &error);
+	else
+		ld_error_set(&error, "options: control_folder is not set");
+	if (status < 0 || !options->control_folder)
+		fw_vm_blame(diags, (struct fw_mark){ 0 }, &error);
+	return options->control_folder ? status : -LICHEN_EINVAL;
+}
+
 static lichen_status fw_vm_make(struct lichen_vm *vm, const struct lichen_vm_options *options)
 {
 	struct fw_diags diags = { 0 };
@@ -273,11 +305,11 @@ static lichen_status fw_vm_make(struct lichen_vm *vm, const struct lichen_vm_opt
 
 	if (status == 0) {
 		fw_profile_tell(vm->profile, &vm->log);
-		vm->console_in = options->console_in;
-		vm->console_out = options->console_out;
+		status = fw_vm_control(vm, options, &diags);
+	}
+	if (status == 0)
 		status = fw_vm_assemble(vm, options->hypervisor > 0 ? options->hypervisor : -1,
 					&diags);
-	}
 	if (status < 0) {
 		if (diags.count == 0 && diags.lost == 0)
 			fw_diag(&diags, (struct fw_mark){ 0 }, "%s: %s", options->profile,
@@ -309,8 +341,8 @@ int fw_vm_create(const struct lichen_vm_options *given, const struct hv_ops *hv,
 		*created = vm;
 		return 0;
 	}
-	/* On failure the descriptors stay the embedder's. */
-	vm->console_in = vm->console_out = -1;
+	if (!options.control || !options.control_console) /* they stay the embedder's */
+		vm->console_in = vm->console_out = -1;
 	lichen_vm_destroy(vm);
 	return fw_vm_status(status);
 }
@@ -339,6 +371,15 @@ void fw_vm_pause_instances(struct lichen_vm *vm)
 	}
 }
 
+static void fw_vm_tell_end(struct lichen_vm *vm)
+{
+	char status[24];
+
+	(void)snprintf(status, sizeof(status), "status %u",
+		       atomic_load(&vm->end) & ~(uint32_t)FW_ENDED);
+	fw_vm_event(vm, FW_EVENT_STATE, "ended", status);
+}
+
 int lichen_vm_run(struct lichen_vm *vm)
 {
 	sigset_t before;
@@ -351,9 +392,9 @@ int lichen_vm_run(struct lichen_vm *vm)
 		fw_loop_run(&vm->loop, &vm->end);
 	fw_vcpus_stop(vm);
 	fw_clock_run(&vm->loop, 0);
+	fw_vm_tell_end(vm);
 	fw_loop_drain(&vm->loop);
-	if (!vm->paused)
-		fw_vm_pause_instances(vm);
+	fw_vm_pause_instances(vm);
 	fw_bus_thread_leave();
 	fw_pipe_restore(&before);
 	return (int)(atomic_load(&vm->end) & ~(uint32_t)FW_ENDED);
@@ -372,10 +413,14 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	if (vm->opened & FW_VM_LOOP)
 		fw_loop_drain(&vm->loop);
 	fw_stop_clear(vm);
+	if (vm->control_state) /* room for what backends still have */
+		vm->control->flush(vm);
 	while (vm->instance_count > 0)
 		fw_instance_destroy(vm->instances[--vm->instance_count]);
 	free(vm->instances);
 	fw_plug_clear(vm);
+	if (vm->control_state)
+		vm->control->close(vm);
 	if (vm->hvm) {
 		fw_vcpus_destroy(vm);
 		fw_memory_clear(&vm->memory);

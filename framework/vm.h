@@ -6,6 +6,7 @@
 #include <lichen/vm.h>
 
 #include "bus.h"
+#include "control.h"
 #include "hv/hv.h"
 #include "instance.h"
 #include "irq.h"
@@ -24,6 +25,13 @@ struct fw_outside_watch {
 	struct fw_outside_watch *next;
 	void (*ready)(void *context);
 	void *context;
+};
+
+/* Why it stands still. */
+enum fw_paused {
+	FW_NOT_PAUSED = 0,
+	FW_PAUSED_POLICY = 1, /* the guest crashed, and the profile wants to keep what it was */
+	FW_PAUSED_OUTSIDE = 2, /* somebody asked */
 };
 
 enum { FW_ENDED = 1 << 16 }; /* in `end`, above the status */
@@ -52,7 +60,7 @@ struct lichen_vm {
 	_Atomic uint32_t
 		happened; /* something that the profile has a policy for is under way */
 	struct fw_log_limit limit; /* of what the guest can make the VM itself say */
-	uint32_t paused;	   /* by a policy; until the VM is ended */
+	uint32_t paused;	   /* enum fw_paused */
 	uint32_t loaded;	   /* the guest was: what comes now comes later */
 	uint32_t resumed;	   /* instances are; [control] */
 	_Atomic uint32_t end;	   /* FW_ENDED | status, once; 0 before */
@@ -64,8 +72,10 @@ struct lichen_vm {
 	_Atomic uint32_t stops;	    /* requests so far */
 	uint32_t stopping;	    /* the button was pressed */
 	struct fw_timer stop_timer;
-	uint64_t stop_deadline; /* host clock */
-	uint32_t opened;	/* FW_VM_...: for taking apart what was put together */
+	uint64_t stop_deadline;		      /* host clock */
+	const struct lichen_control *control; /* NULL: nobody can talk to the VM */
+	struct fw_control *control_state;     /* the server's, while it is open */
+	uint32_t opened; /* FW_VM_...: for taking apart what was put together */
 };
 
 /* lichen_vm_create() on another hypervisor than the usual one. */
@@ -92,6 +102,17 @@ void fw_vm_happens(struct lichen_vm *vm, enum fw_happening what, uint32_t kind,
 /* vm.c: what firmware would leave in memory, then the guest's first code and registers.
  * Failures are in diags.  [control] */
 lichen_status fw_vm_load(struct lichen_vm *vm, struct fw_diags *diags);
+/*
+ * reset.c: the guest starts anew, from a power-on or a warm reset, whether it runs or
+ * stands still; a failure ends the VM.  kind: enum lichen_reset.  [control]
+ */
+void fw_vm_reset(struct lichen_vm *vm, uint32_t kind);
+/* pause.c: the VM stands still when it returns; does nothing where it does.  [control] */
+void fw_vm_pause(struct lichen_vm *vm);
+/* pause.c: clocks and instances alone, where vCPUs are parked.  [control] */
+void fw_vm_halt(struct lichen_vm *vm);
+/* pause.c: it runs again, whatever had paused it.  [control] */
+void fw_vm_go_on(struct lichen_vm *vm);
 /* vm.c: resume in dependency order; pause in the opposite one.  [control] */
 void fw_vm_resume_instances(struct lichen_vm *vm);
 void fw_vm_pause_instances(struct lichen_vm *vm);

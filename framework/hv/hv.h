@@ -207,6 +207,11 @@ struct hv_ops {
 	 */
 	lichen_status (*vcpu_settle)(struct hv_vcpu *vcpu, struct hv_exit *exit);
 	/*
+	 * Tells the guest, as far as the hypervisor can, that its settled vCPU stood
+	 * still: what it did not do meanwhile is no fault.  [control]
+	 */
+	void (*vcpu_paused)(struct hv_vcpu *vcpu);
+	/*
 	 * All that a settled vCPU is, in the hypervisor's own format, at most `room`
 	 * bytes; *size: used.  -LICHEN_E2BIG: *size (set) says how many it takes.
 	 * -LICHEN_EIO.

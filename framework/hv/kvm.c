@@ -299,6 +299,7 @@ const struct hv_ops hv_kvm = {
 	.vcpu_kick = kvm_vcpu_kick,
 	.vcpu_reset = kvm_vcpu_reset,
 	.vcpu_settle = kvm_vcpu_settle,
+	.vcpu_paused = kvm_vcpu_paused,
 	.vcpu_save = kvm_vcpu_save,
 	.vcpu_load = kvm_vcpu_load,
 	.clock_get = kvm_clock_get,

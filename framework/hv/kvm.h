@@ -102,6 +102,8 @@ void kvm_vcpu_kick(struct hv_vcpu *vcpu);
  * instruction makes one access more; vcpu_run will return it.
  */
 lichen_status kvm_complete(struct hv_vcpu *vcpu);
+/* Before it runs again. */
+void kvm_vcpu_paused(struct hv_vcpu *vcpu);
 lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
 
 /* --- all that a vCPU is --- */

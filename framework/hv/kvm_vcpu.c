@@ -218,7 +218,8 @@ static inline void kvm_exit_io(struct hv_vcpu *vcpu, struct hv_exit *exit)
 }
 
 /* What KVM_RUN returned with, where it returned 0. */
-__attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu, struct hv_exit *exit)
+__attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu,
+						      struct hv_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -327,4 +328,10 @@ lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit)
 		return kvm_vcpu_run(vcpu, exit); /* takes the exit that there is */
 	exit->kind = HV_EXIT_KICK;
 	return status;
+}
+
+/* A guest without KVM's clock, or that has not begun to use it, is told nothing: EINVAL. */
+void kvm_vcpu_paused(struct hv_vcpu *vcpu)
+{
+	(void)kvm_call_number(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }

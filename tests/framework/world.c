@@ -151,7 +151,10 @@ int world_create_on(struct world *world, const struct hv_ops *hv, int in, int ou
 					     .console_in = in,
 					     .console_out = out,
 					     .log = world_log,
-					     .context = world };
+					     .context = world,
+					     .control = world->control,
+					     .control_folder = world->folder,
+					     .control_console = world->control_console };
 	int status;
 
 	world_path(world, "world.yaml", profile);

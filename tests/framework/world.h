@@ -17,6 +17,10 @@ struct world {
 	char folder[64]; /* temporary; world.yaml and what world_file() put there */
 	struct lichen_vm *vm;
 	struct hv_vm *hvm; /* the fake's */
+	/* Between world_begin() and world_create(): a server, in the folder; and its console.
+	 */
+	const struct lichen_control *control;
+	uint32_t control_console;
 	pthread_mutex_t lock;
 	uint32_t size;
 	char log[WORLD_LOG];	 /* lines as they came */

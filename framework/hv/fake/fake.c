@@ -448,6 +448,7 @@ const struct hv_ops hv_fake = {
 	.vcpu_run = fake_vcpu_run,
 	.vcpu_kick = fake_vcpu_kick,
 	.vcpu_reset = fake_vcpu_reset,
+	.vcpu_paused = fake_vcpu_paused,
 	.vcpu_settle = fake_vcpu_settle,
 	.vcpu_save = fake_vcpu_save,
 	.vcpu_load = fake_vcpu_load,

@@ -177,6 +177,7 @@ struct fake_view {
 	struct hv_route routes[FAKE_GSIS];
 	uint32_t route_count;
 	uint32_t irqfds, bells; /* attached */
+	uint32_t pauses;	/* of single vCPUs, that they were told of */
 };
 
 void fake_look(struct hv_vm *vm, struct fake_view *view);

@@ -123,6 +123,7 @@ void fake_irq_clear(struct hv_vm *vm);
 /* fake_vcpu.c */
 lichen_status fake_vcpu_attach(struct hv_vcpu *vcpu);
 lichen_status fake_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit);
+void fake_vcpu_paused(struct hv_vcpu *vcpu);
 lichen_status fake_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
 void fake_vcpu_kick(struct hv_vcpu *vcpu);
 /* Finishes the access that the last exit left. */

@@ -419,3 +419,12 @@ lichen_status fake_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit)
 	exit->kind = HV_EXIT_KICK;
 	return 0;
 }
+
+void fake_vcpu_paused(struct hv_vcpu *vcpu)
+{
+	if (atomic_load(&vcpu->running))
+		fake_misuse();
+	pthread_mutex_lock(&vcpu->vm->irq_lock);
+	vcpu->vm->seen.pauses++;
+	pthread_mutex_unlock(&vcpu->vm->irq_lock);
+}

@@ -24,6 +24,7 @@ extern "C" {
 #endif
 
 struct lichen_vm;
+struct lichen_control;
 
 /* What lichen_vm_run() returns; the guest's own status is any odd number. */
 enum lichen_vm_status {
@@ -48,6 +49,17 @@ struct lichen_vm_options {
 	/* One line without its newline; NULL: stderr.  [any] */
 	void (*log)(void *context, const char *line);
 	void *context;
+	/*
+	 * &lichen_control (control.h): the VM can be talked to while it runs, through
+	 * a socket in control_folder, under its name, which no other VM there may
+	 * have.  NULL: it cannot.
+	 */
+	const struct lichen_control *control;
+	const char *control_folder; /* exists, and is the user's alone to write to */
+	/* 1: the console is kept and handed out by the server; console_in and console_out
+	 * are ignored. */
+	uint32_t control_console;
+	uint32_t _pad;
 };
 
 /*

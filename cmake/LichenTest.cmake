@@ -2,7 +2,7 @@
 # lichen_test(NAME SOURCES FILE... [LIBRARIES TARGET...] [LABELS LABEL...] [ENVIRONMENT K=V...])
 #
 # A TAP program run by ctest (and by prove).  Exit status decides; 77 is a skip.
-# Labels: unit (the default), kvm, svm, vt, slow.
+# Labels: unit (the default), kvm, svm, vt, slow; source for what a sanitizer has no part in.
 function(lichen_test name)
 	cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT" ${ARGN})
 	add_executable(test-${name} ${arg_SOURCES})

@@ -161,7 +161,8 @@ lichen_status th_restore(struct th *th, const uint8_t *bytes, uint32_t size)
 	if (status < 0)
 		return status;
 	b.bytes = th_alloc((uint64_t)size + 1);
-	memcpy(b.bytes, bytes, size);
+	if (size) /* th_save() gives NULL for nothing */
+		memcpy(b.bytes, bytes, size);
 	th_table_move(&b, &th->class.state, th->self);
 	th_windows_move(&b);
 	if (b.at != size)

@@ -414,6 +414,25 @@ TEST(a_console_that_an_instance_took_stays_the_callers_when_the_vm_fails)
 	finish();
 }
 
+TEST(a_console_that_two_want_is_refused_at_the_second)
+{
+	int ends[2];
+
+	CHECK_EQ(0, pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+	world_begin(&world, DEVICES "  - { plugin: kvm-irqchip }\n"
+				    "  - { plugin: serial16550, irq: 4, "
+				    "backend: { plugin: stdio } }\n"
+				    "  - { plugin: serial16550, irq: 3, port: 0x2f8, "
+				    "backend: { plugin: stdio } }\n");
+	CHECK_EQ(LICHEN_VM_BAD_INPUT, world_create_console(&world, -1, ends[1]));
+	CHECK_EQ(1, world_heard(&world, "devices[2].backend stdio-2: the console: another "
+					"instance has it already ("));
+	CHECK_EQ(1, world_heard(&world, "world.yaml:8:58)"));
+	close(ends[0]);
+	close(ends[1]);
+	finish();
+}
+
 TEST(a_console_is_the_vms_once_it_is_there)
 {
 	int ends[2];

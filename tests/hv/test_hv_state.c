@@ -68,11 +68,18 @@ static uint8_t *part(uint32_t tag, uint32_t *bytes)
 	tap_fail("no part %u", tag);
 }
 
+/* struct kvm_msr_entry as the state has it: at any address. */
+struct entry {
+	uint32_t index, reserved;
+	uint64_t data;
+} __attribute__((packed));
+_Static_assert(sizeof(struct entry) == sizeof(struct kvm_msr_entry), "KVM's own");
+
 /* The entry of an MSR in the state. */
-static struct kvm_msr_entry *msr(uint32_t index)
+static struct entry *msr(uint32_t index)
 {
 	uint32_t bytes;
-	struct kvm_msr_entry *entries = (void *)part(TAG_MSRS, &bytes);
+	struct entry *entries = (void *)part(TAG_MSRS, &bytes);
 
 	for (uint32_t i = 0; i < bytes / sizeof(*entries); i++)
 		if (entries[i].index == index)

@@ -514,7 +514,9 @@ static lichen_status stdio_create(void *self)
 	}
 	status = console->take(s->dev.in, &s->input, &s->output);
 	if (status) {
-		host->error(s->dev.in, "the console: %s", strerror(-status));
+		host->error(s->dev.in, "the console: %s",
+			    status == -LICHEN_EBUSY ? "another instance has it already"
+						    : strerror(-status));
 		return status;
 	}
 	if (s->output >= 0 && s->output == s->input) {

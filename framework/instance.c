@@ -25,6 +25,19 @@ void fw_instance_begin(struct lichen_instance *in)
 	pthread_mutex_unlock(&in->error_lock);
 }
 
+/* Where the profile has the parameter whose name `text` begins with; else the instance. */
+static struct fw_mark fw_instance_mark(const struct fw_spec *spec, const char *text)
+{
+	const struct lichen_param *params = FW_ITEMS(struct lichen_param, spec->class->params);
+	const size_t length = strcspn(text, " :");
+
+	for (uint32_t i = 0; i < spec->class->params.count; i++)
+		if (spec->values[i].mark.file && strlen(params[i].name) == length &&
+		    strncmp(params[i].name, text, length) == 0)
+			return spec->values[i].mark;
+	return spec->mark;
+}
+
 void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_status status,
 		       struct fw_diags *diags)
 {
@@ -32,7 +45,8 @@ void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_stat
 
 	pthread_mutex_lock(&in->error_lock);
 	if (in->error.text[0])
-		fw_diag(diags, spec->mark, "%s %s: %s", spec->path, spec->id, in->error.text);
+		fw_diag(diags, fw_instance_mark(spec, in->error.text), "%s %s: %s", spec->path,
+			spec->id, in->error.text);
 	else
 		fw_diag(diags, spec->mark, "%s %s: %s: %s", spec->path, spec->id, what,
 			fw_status_text(status));

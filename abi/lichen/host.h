@@ -76,8 +76,9 @@ struct lichen_host {
 
 	/*
 	 * One sentence about why the call in progress fails: what, the value, the
-	 * limit; no newline, no capital, no place (the host adds it).  The last
-	 * one before the failing return counts.  [any, any]
+	 * limit; no newline, no capital, no place: the host adds that of the
+	 * parameter with whose name the sentence begins, else the instance's.
+	 * The last one before the failing return counts.  [any, any]
 	 */
 	__attribute__((format(printf, 2, 3))) void (*error)(struct lichen_instance *in,
 							    const char *format, ...);

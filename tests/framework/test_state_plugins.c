@@ -8,7 +8,7 @@
 #include "tap.h"
 #include "testhost.h"
 
-enum { ACCESSES = 2000, MUTATIONS = 2000 };
+enum { ACCESSES = TAP_ROUNDS(2000), MUTATIONS = TAP_ROUNDS(2000) };
 
 static uint64_t random_state;
 

@@ -188,6 +188,8 @@ TEST(a_guest_cannot_flood_the_log_by_moving_a_doorbell_to_where_one_is)
 		FAKE_OUT(0x304, 4, 0xd0000), FAKE_COUNT(2000), FAKE_OUT(0x314, 4, 0xd1000),
 		FAKE_OUT(0x314, 4, 0xd2000), FAKE_LOOP(2),     FAKE_OUT(0xf4, 1, 0)
 	};
+	const uint64_t from = fw_now_ns();
+	uint64_t seconds;
 
 	world_start(&world, BASE "devices:\n  - { plugin: mover, id: m, port: 0x300 }\n"
 				 "  - { plugin: mover, id: n, port: 0x310, bell: true }\n"
@@ -202,9 +204,10 @@ TEST(a_guest_cannot_flood_the_log_by_moving_a_doorbell_to_where_one_is)
 	CHECK_EQ(1, lichen_vm_run(world.vm));
 	lichen_vm_destroy(world.vm);
 	world.vm = NULL;
-	CHECK_EQ(1, world_heard(&world, "lines suppressed")); /* told in the end */
+	CHECK(world_heard(&world, "lines suppressed") >= 1); /* in the end at the latest */
 	CHECK(world_heard(&world, "doorbell at window 2") >= 1);
-	CHECK(world_heard(&world, "doorbell at window 2") <= 40);
+	seconds = (fw_now_ns() - from) / 1000000000; /* each allows two more lines */
+	CHECK(world_heard(&world, "doorbell at window 2") <= 40 + 2 * seconds);
 	finish();
 }
 

@@ -85,6 +85,16 @@ TEST(a_create_that_fails_with_claims_leaves_none_of_them)
 	finish();
 }
 
+TEST(a_sentence_about_a_parameter_points_at_its_value)
+{
+	world_begin(&world, DEVICES "  - { plugin: kvm-irqchip }\n"
+				    "  - { plugin: acpi, sci: 9, port: 0x608 }\n");
+	CHECK_EQ(LICHEN_VM_BAD_INPUT, world_create(&world));
+	CHECK_EQ(1, world_heard(&world, "devices[1] acpi: port 0x608: not a multiple of 16 ("));
+	CHECK_EQ(1, world_heard(&world, "world.yaml:7:35)"));
+	finish();
+}
+
 TEST(a_realize_that_fails_undoes_the_earlier_ones)
 {
 	fails_at("realize", "",

@@ -79,7 +79,7 @@ TEST(a_hundred_vms_in_turn_leave_nothing)
 	fds = count_entries("/proc/self/fd");
 	threads = settled_threads();
 	maps = world_maps();
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < TAP_ROUNDS(100); i++)
 		once(&worlds[0]);
 	malloc_trim(0);
 	CHECK_EQ(fds, count_entries("/proc/self/fd"));

@@ -227,11 +227,14 @@ TEST(a_vcpu_that_cannot_be_reset_ends_the_vm)
 TEST(a_vm_paused_by_its_policy_ends_when_it_is_stopped)
 {
 	static const struct fake_step crash[] = { FAKE_EXIT(HV_EXIT_SHUTDOWN, 0) };
+	struct world_stop stop;
 
 	world_start(&world, "on_crash: pause\n" BASE "  - { plugin: steps, id: a }\n"
 			    "  - { plugin: button }\n");
 	fake_script(world.hvm, 0, crash, FAKE_STEPS(crash));
-	stopped(LICHEN_VM_STOPPED, 20 * SECOND);
+	world_stop_once(&stop, &world, "] pause", 20 * SECOND);
+	CHECK_EQ(LICHEN_VM_STOPPED, lichen_vm_run(world.vm));
+	world_stop_join(&stop);
 	CHECK_STR("a:create a:realize a:publish a:resume a:pause", world.story);
 	CHECK_EQ(0, world_heard(&world, "] press"));
 	finish();

@@ -195,6 +195,8 @@ static void *world_stop_run(void *argument)
 {
 	const struct world_stop *stop = argument;
 
+	while (stop->heard && !world_heard(stop->world, stop->heard))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	nanosleep(&(struct timespec){ .tv_sec = stop->ms / 1000,
 				      .tv_nsec = stop->ms % 1000 * 1000000 },
 		  NULL);
@@ -202,12 +204,24 @@ static void *world_stop_run(void *argument)
 	return NULL;
 }
 
+static void world_stop_start(struct world_stop *stop)
+{
+	if (pthread_create(&stop->thread, NULL, world_stop_run, stop) != 0)
+		world_fail("thread", "cannot be started");
+}
+
 void world_stop_later(struct world_stop *stop, struct world *world, uint32_t ms,
 		      uint64_t timeout_ns)
 {
 	*stop = (struct world_stop){ .world = world, .ms = ms, .timeout_ns = timeout_ns };
-	if (pthread_create(&stop->thread, NULL, world_stop_run, stop) != 0)
-		world_fail("thread", "cannot be started");
+	world_stop_start(stop);
+}
+
+void world_stop_once(struct world_stop *stop, struct world *world, const char *text,
+		     uint64_t timeout_ns)
+{
+	*stop = (struct world_stop){ .world = world, .heard = text, .timeout_ns = timeout_ns };
+	world_stop_start(stop);
 }
 
 void world_stop_join(struct world_stop *stop)

@@ -51,11 +51,15 @@ uint32_t world_maps(void);
 struct world_stop {
 	pthread_t thread;
 	struct world *world;
+	const char *heard; /* it waits for this in the log first, where it is not NULL */
 	uint32_t ms;
 	uint64_t timeout_ns;
 };
 void world_stop_later(struct world_stop *stop, struct world *world, uint32_t ms,
 		      uint64_t timeout_ns);
+/* The same as soon as `text` is in the log. */
+void world_stop_once(struct world_stop *stop, struct world *world, const char *text,
+		     uint64_t timeout_ns);
 void world_stop_join(struct world_stop *stop);
 
 #endif

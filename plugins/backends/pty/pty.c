@@ -210,17 +210,20 @@ static void pty_resume(void *self)
  */
 static void pty_wait_read(const struct pty *p)
 {
-	const int slave = ioctl(p->ptmx, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct pollfd slave = { .fd = ioctl(p->ptmx, TIOCGPTPEER,
+					    O_RDWR | O_NOCTTY | O_CLOEXEC),
+				.events = POLLIN };
 	int left = 0;
 
-	if (slave < 0)
+	if (slave.fd < 0)
 		return;
 	for (int i = 0; i < LICHEN_STREAM_FINISH_MS / 10; i++) {
-		if (ioctl(slave, FIONREAD, &left) || left == 0)
+		/* Bytes are still on their way after a write; poll() makes them arrive. */
+		if (poll(&slave, 1, 0) < 0 || ioctl(slave.fd, FIONREAD, &left) || left == 0)
 			break;
 		(void)poll(NULL, 0, 10);
 	}
-	close(slave);
+	close(slave.fd);
 }
 
 /* [control, drained] */

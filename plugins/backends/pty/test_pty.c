@@ -448,6 +448,29 @@ TEST(output_left_at_the_end_is_read_if_the_program_reads)
 	CHECK_EQ(0, status);
 }
 
+/* On a busy machine it may not get to it at once. */
+TEST(output_left_at_the_end_waits_for_a_program_that_is_late)
+{
+	struct bench b = started(WAIT, DROP);
+	int status = -1;
+
+	fflush(stdout);
+	const pid_t child = fork();
+
+	if (child == 0) {
+		const int peer = attach(&b);
+		char got[16];
+
+		usleep(300000);
+		_exit(read(peer, got, sizeof(got)) == 4 ? 0 : 1);
+	}
+	check_event(b.th, LICHEN_CHAR_OPENED);
+	CHECK_EQ(4, put(b.th, "last", 4));
+	th_destroy(b.th);
+	CHECK_EQ(child, waitpid(child, &status, 0));
+	CHECK_EQ(0, status);
+}
+
 TEST(what_makes_no_terminals_is_refused)
 {
 	struct th *th = th_create("pty");

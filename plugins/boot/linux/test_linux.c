@@ -357,7 +357,7 @@ TEST(random_vmlinuxes_are_refused_or_start_in_ram)
 	uint64_t seed = 0xfeedbeef;
 	uint32_t loaded = 0;
 
-	for (uint32_t round = 0; round < 300; round++) {
+	for (uint32_t round = 0; round < TAP_ROUNDS(300); round++) {
 		struct th *th = th_create("linux");
 
 		elf_make(elf);
@@ -568,7 +568,7 @@ TEST(random_headers_are_refused_or_loaded_inside_ram)
 	uint64_t seed = 0xfeedbeef;
 	uint32_t loaded = 0;
 
-	for (uint32_t round = 0; round < 300; round++) {
+	for (uint32_t round = 0; round < TAP_ROUNDS(300); round++) {
 		struct th *th;
 
 		image_make(image);

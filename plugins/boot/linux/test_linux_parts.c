@@ -82,7 +82,7 @@ TEST(random_headers_never_give_an_unsafe_kernel)
 	uint64_t seed = 0x1234567;
 	uint32_t accepted = 0;
 
-	for (uint32_t round = 0; round < 20000; round++) {
+	for (uint32_t round = 0; round < TAP_ROUNDS(20000); round++) {
 		struct lichen_e820 map = plain_map(64 * MIB);
 		struct linux_kernel kernel;
 		lichen_gpa at = 0, initrd = 0;

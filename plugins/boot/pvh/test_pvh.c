@@ -383,7 +383,7 @@ TEST(random_kernels_are_refused_or_start_in_ram)
 	uint64_t seed = 0xbeefcafe;
 	uint32_t loaded = 0;
 
-	for (uint32_t round = 0; round < 400; round++) {
+	for (uint32_t round = 0; round < TAP_ROUNDS(400); round++) {
 		struct th *th;
 
 		make_elf();

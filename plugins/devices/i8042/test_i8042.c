@@ -572,7 +572,7 @@ TEST(random_accesses_break_no_invariant)
 {
 	struct th *th = controller();
 
-	for (uint32_t i = 0; i < 200000; i++) {
+	for (uint32_t i = 0; i < TAP_ROUNDS(200000); i++) {
 		const uint32_t d = dice();
 		const uint16_t port = d & 1 ? DATA : COMMAND;
 		uint8_t now;

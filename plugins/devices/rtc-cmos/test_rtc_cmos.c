@@ -212,7 +212,7 @@ TEST(calendar_agrees_with_gmtime_for_400_years)
 {
 	uint8_t cmos[128];
 
-	for (uint32_t i = 0; i < 20000; i++) {
+	for (uint32_t i = 0; i < TAP_ROUNDS(20000); i++) {
 		const time_t t = (time_t)i * 631138 + 17; /* a bit over a week */
 		struct tm tm;
 		uint8_t skew = 9;
@@ -236,7 +236,7 @@ TEST(every_day_of_10000_years_is_told_as_shown)
 	const int64_t first = -INT64_C(62167219200); /* 0000-01-01 */
 	uint8_t cmos[128];
 
-	for (int64_t day = 0; day < 3652425; day++) {
+	for (int64_t day = 0; day < TAP_ROUNDS(3652425); day++) {
 		const uint8_t format = (uint8_t)(day % 4 * 2); /* 12 or 24 h, BCD or binary */
 		const int64_t t = first + day * 86400 + (day * 7919) % 86400;
 		uint8_t skew;
@@ -252,7 +252,7 @@ TEST(any_bytes_are_some_time)
 {
 	uint8_t cmos[128], shown[128], skew;
 
-	for (uint32_t i = 0; i < 100000; i++) {
+	for (uint32_t i = 0; i < TAP_ROUNDS(100000); i++) {
 		const uint8_t format = (uint8_t)(dice() & 6);
 		int64_t t;
 
@@ -411,7 +411,7 @@ TEST(periodic_interrupts_come_at_each_rate)
 	static const uint32_t hz[16] = { 0,   256, 128, 8192, 4096, 2048, 1024, 512,
 					 256, 128, 64,	32,   16,   8,	  4,	2 };
 
-	for (uint8_t rate = 0; rate < 16; rate++) {
+	for (uint8_t rate = 0; rate < TAP_ROUNDS(16); rate++) {
 		struct th *th = rtc();
 		uint32_t count = 0;
 
@@ -583,7 +583,7 @@ TEST(random_accesses_break_no_invariant)
 {
 	struct th *th = rtc();
 
-	for (uint32_t i = 0; i < 50000; i++) {
+	for (uint32_t i = 0; i < TAP_ROUNDS(50000); i++) {
 		const uint32_t d = dice();
 		uint8_t flags, enabled;
 

@@ -828,7 +828,7 @@ TEST(random_accesses_break_no_invariant)
 	struct th_peer *p = th_peer(th);
 	static const uint8_t noise[32];
 
-	for (uint32_t i = 0; i < 200000; i++) {
+	for (uint32_t i = 0; i < TAP_ROUNDS(200000); i++) {
 		const uint32_t d = dice();
 		uint8_t lcr;
 

@@ -39,7 +39,7 @@ enum lichen_stream_size {
 	LICHEN_STREAM_OUTPUT = 64 << 10, /* bytes; a power of two */
 	LICHEN_STREAM_INPUT = 256 << 10, /* bytes kept of peers that went */
 	LICHEN_STREAM_CHUNK = 4096,	 /* bytes read and posted in one go */
-	LICHEN_STREAM_FINISH_MS = 100,	 /* at the end, for a peer that is slow */
+	LICHEN_STREAM_FINISH_MS = 1000,	 /* at the end, for a peer that is slow */
 };
 
 /* Values of a LICHEN_CHOICE parameter with the choices "wait" and "drop". */

@@ -12,7 +12,7 @@
  * dropped only when it equals its fallback; otherwise the load is refused with
  * the field's name.  A stream is hostile input: the host checks types, counts
  * and maxima, and post_load refuses what is consistent in form and a lie in
- * content.  Hosts of 0.1 check and show the tables; they do not yet stream them.
+ * content.  Hosts of 0.1 stream the tables, and offer no command for it yet.
  */
 #ifndef LICHEN_STATE_H
 #define LICHEN_STATE_H

@@ -64,17 +64,23 @@ zpty -w z "PS1= PROMPT_EOL_MARK= TERM=dumb; stty columns 200; fpath=($COMPLETION
 zpty -w z 'autoload -Uz compinit && compinit -u -D; zstyle ":completion:*" verbose no'
 zpty -w z 'zstyle ":completion:*" list-colors; unsetopt list_types always_last_prompt; setopt list_ambiguous'
 zpty -w z 'compadd() { local -a o m; builtin compadd -O m "$@"; print -rl -- "<"$^m">" >>$OUT; builtin compadd "$@"; }; OUT='$OUT
+# A key after the tab, which is read when the completion is over; the list is never asked about.
+zpty -w z 'over() { : >$OUT.over; }; zle -N over; LISTMAX=-1; bindkey "^T" over'
 zpty -w z 'bindkey "^I" complete-word; print READY'
 line READY
-zpty -w -n z "$1"$'\t'
-sleep 0.7
+zpty -w -n z "$1"$'\t\C-t'
+for _ in {1..400}; do
+	while zpty -rt z; do done >/dev/null
+	[[ -e $OUT.over ]] && break
+	sleep 0.05
+done
 zpty -d z
 ZSH
 	offered() { # LINE: the words
 		OUT=$scratch/zsh/out COMPLETIONS=$completions LICHEN=$lichen HOME=$scratch \
-			timeout 20 zsh -f "$scratch/zsh/offer.zsh" "$1" >/dev/null 2>&1
+			timeout 40 zsh -f "$scratch/zsh/offer.zsh" "$1" >/dev/null 2>&1
 		grep -oE '<[^>]+>' "$scratch/zsh/out" 2>/dev/null | tr -d '<>' | sort -u
-		rm -f "$scratch/zsh/out"
+		rm -f "$scratch/zsh/out" "$scratch/zsh/out.over"
 	}
 	zsh_offers() { # FILE-OF-WANTED LINE
 		offered "$2" | diff <(sort "$1") -

@@ -13,8 +13,8 @@
 
 #include <uv.h>
 
+#include "boot_files.h"
 #include "tap.h"
-#include "world.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
@@ -135,7 +135,8 @@ __attribute__((constructor(101))) static void spare_libuv(void)
 
 /* --- */
 
-static const char profile[] =
+/* What most of the tests' machines have, and plugins that hold all that can be held. */
+static const char full[] =
 	"name: full\nmemory: { size: 4M }\ncpus: 2\n"
 	"cpu: { mask: [\"-avx512f\"] }\n"
 	"boot: { plugin: flat, image: image }\n"
@@ -149,7 +150,13 @@ static const char profile[] =
 	"  - { plugin: clock }\n  - { plugin: steps, id: a }\n"
 	"  - { plugin: steps, id: b, after: a }\n";
 
-static const uint8_t image[64] = { 0xf4 };
+#define MACHINE(memory, boot, uart)                                                       \
+	"name: other\nmemory: { size: 64M, plugin: " memory " }\nboot: { " boot " }\n"    \
+	"devices:\n  - { plugin: kvm-irqchip }\n  - { plugin: acpi }\n"                   \
+	"  - { plugin: pvpanic }\n"                                                       \
+	"  - { plugin: debug-port, port: 0x402, backend: { plugin: file, path: log } }\n" \
+	"  - { plugin: serial16550, port: 0x3f8, irq: 4, backend: { " uart " } }\n"
+
 static struct world world;
 
 static uint32_t descriptors(void)
@@ -181,14 +188,17 @@ static int create(uint32_t nth)
 	return status;
 }
 
-/* Every `stride`th allocation from `first` on. */
-static void fail_each(uint32_t first, uint32_t stride)
+/*
+ * Every `stride`th allocation from `first` on of the creation of `profile`'s VM: of create,
+ * realize, publish and load.
+ */
+static void fail_each(const char *profile, uint32_t first, uint32_t stride)
 {
 	uint32_t total, fds, tolerated = 0;
 	int64_t before;
 
 	world_begin(&world, profile);
-	world_file(&world, "image", image, sizeof(image));
+	boot_files(&world);
 	for (int i = 0; i < 3; i++) /* what libraries keep for good */
 		CHECK_EQ(0, create(0));
 	total = made;
@@ -217,14 +227,32 @@ static void fail_each(uint32_t first, uint32_t stride)
 }
 
 /* In quarters, each of which has the time that a test has. */
-#define QUARTER(name, first)         \
-	TEST(name)                   \
-	{                            \
-		fail_each(first, 4); \
+#define QUARTERS(name, profile)             \
+	TEST(name##_at_the_first_of_four)   \
+	{                                   \
+		fail_each((profile), 1, 4); \
+	}                                   \
+	TEST(name##_at_the_second_of_four)  \
+	{                                   \
+		fail_each((profile), 2, 4); \
+	}                                   \
+	TEST(name##_at_the_third_of_four)   \
+	{                                   \
+		fail_each((profile), 3, 4); \
+	}                                   \
+	TEST(name##_at_the_fourth_of_four)  \
+	{                                   \
+		fail_each((profile), 4, 4); \
 	}
-QUARTER(memory_that_runs_out_at_any_allocation_fails_the_creation_cleanly, 1)
-QUARTER(and_at_the_second_of_each_four, 2)
-QUARTER(and_at_the_third_of_each_four, 3)
-QUARTER(and_at_the_fourth_of_each_four, 4)
+
+QUARTERS(memory_that_runs_out_fails_the_creation_cleanly, full)
+QUARTERS(so_it_does_with_linux_in_shared_memory_and_a_terminal,
+	 MACHINE("shared", "plugin: linux, kernel: vmlinux, initrd: image", "plugin: pty"))
+QUARTERS(so_it_does_with_pvh_and_a_socket,
+	 MACHINE("anon", "plugin: pvh, kernel: pvh, initrd: image",
+		 "plugin: unix, listen: socket"))
+QUARTERS(so_it_does_with_multiboot_and_a_file,
+	 MACHINE("anon", "plugin: multiboot, kernel: multiboot, module: image",
+		 "plugin: file, path: out, input: image"))
 
 #endif

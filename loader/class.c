@@ -272,6 +272,17 @@ static lichen_status ld_check_all(struct ld_check *check, uint32_t kind)
 	return status == 0 ? ld_check_kind(check, kind) : status;
 }
 
+lichen_status ld_class_misfit(const char *subject, uint32_t size, uint32_t compiled,
+			      struct ld_error *error)
+{
+	ld_error_set(error,
+		     "%s: its class has struct_size %" PRIu32 ", its note says %" PRIu32
+		     ": start it with LICHEN_STRUCT(struct lichen_class) and end the "
+		     "file with LICHEN_PLUGIN",
+		     subject, size, compiled);
+	return -LICHEN_ENOEXEC;
+}
+
 lichen_status ld_class_copy(const struct lichen_class *theirs, uint32_t compiled, uint32_t kind,
 			    const char *subject, struct ld_class **copy, struct ld_error *error)
 {
@@ -280,14 +291,8 @@ lichen_status ld_class_copy(const struct lichen_class *theirs, uint32_t compiled
 	struct ld_class *made;
 	lichen_status status;
 
-	if (size == 0 || size != compiled) {
-		ld_error_set(error,
-			     "%s: its class has struct_size %" PRIu32 ", its note says %" PRIu32
-			     ": start it with LICHEN_STRUCT(struct lichen_class) and end the "
-			     "file with LICHEN_PLUGIN",
-			     subject, size, compiled);
-		return -LICHEN_ENOEXEC;
-	}
+	if (size == 0 || size != compiled)
+		return ld_class_misfit(subject, size, compiled, error);
 	made = calloc(1, sizeof(*made));
 	if (!made) {
 		ld_error_set(error, "%s: no memory to copy its class", subject);

@@ -92,4 +92,9 @@ lichen_status ld_check_state(struct ld_check *check);
 lichen_status ld_check_provides(struct ld_check *check);
 lichen_status ld_check_needs(struct ld_check *check); /* after the parameters */
 
+/* The sentence for a class that begins with another size than its note says.  -LICHEN_ENOEXEC.
+ */
+lichen_status ld_class_misfit(const char *subject, uint32_t size, uint32_t compiled,
+			      struct ld_error *error);
+
 #endif

@@ -39,6 +39,13 @@ lichen_status ld_image_open(struct ld_image *image, const void *bytes, size_t si
  */
 lichen_status ld_image_dynamic(struct ld_image *image, struct ld_error *error);
 
+/*
+ * Checks the size that the class begins with against `compiled`, the note's, as far as the file
+ * tells where its class is.  -LICHEN_ENOEXEC.
+ */
+lichen_status ld_image_class(const struct ld_image *image, uint32_t compiled,
+			     struct ld_error *error);
+
 /* Copies `n` bytes at file offset `offset`; false where the image ends before. */
 bool ld_image_read(const struct ld_image *image, uint64_t offset, void *to, size_t n);
 

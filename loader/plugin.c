@@ -65,7 +65,9 @@ static lichen_status ld_judge(const struct ld_copy *copy, struct ld_image *image
 			     note->name, note->name);
 		status = -LICHEN_ENOEXEC;
 	}
-	return status == 0 ? ld_image_dynamic(image, error) : status;
+	if (status == 0)
+		status = ld_image_dynamic(image, error);
+	return status == 0 ? ld_image_class(image, note->class_size, error) : status;
 }
 
 /* Takes the file's name out of the copy. */

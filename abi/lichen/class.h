@@ -128,6 +128,8 @@ struct lichen_class {
  */
 typedef const struct lichen_class *(*lichen_plugin_fn)(uint32_t index);
 #define LICHEN_PLUGIN_SYMBOL "lichen_plugin_v1"
+/* Holds the class' address, for hosts that judge it before anything of the file runs. */
+#define LICHEN_CLASS_SECTION ".lichen.class"
 
 #ifdef __cplusplus
 #define LICHEN_EXTERN_C extern "C"
@@ -140,6 +142,9 @@ typedef const struct lichen_class *(*lichen_plugin_fn)(uint32_t index);
 /* At the end of the plugin's one C file: the note, sizes, versions, the entry. */
 #define LICHEN_PLUGIN(kind, name, version, class_)                                         \
 	LICHEN_NOTE(kind, name, version, sizeof(struct lichen_class));                     \
+	__attribute__((section(LICHEN_CLASS_SECTION),                                      \
+		       used)) static const struct lichen_class *const lichen_class_at =    \
+		&(class_);                                                                 \
 	LICHEN_EXTERN_C __attribute__((visibility("default"))) const struct lichen_class * \
 	lichen_plugin_v1(uint32_t index);                                                  \
 	const struct lichen_class *lichen_plugin_v1(uint32_t index)                        \

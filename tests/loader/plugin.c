@@ -2,8 +2,10 @@
 /*
  * A plugin for the loader's tests, built several times: as it should be, and
  * with one thing wrong each.  Its constructor leaves a mark in the environment,
- * by which a test knows whether any of its code ran.
+ * and the file that LOADER_TEST_MARK names, by which a test knows whether any of
+ * its code ran.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,7 +32,11 @@ struct sample {
 
 __attribute__((constructor)) static void sample_mark(void)
 {
+	const char *mark = getenv("LOADER_TEST_MARK");
+
 	setenv("LOADER_TEST_RAN", "yes", 1);
+	if (mark)
+		close(open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 }
 
 static const struct lichen_param sample_params[] = {

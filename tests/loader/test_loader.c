@@ -336,6 +336,7 @@ TEST(a_plugin_whose_class_has_size_0_is_told_the_macro)
 
 	CHECK_SAYS("struct_size 0", error);
 	CHECK_SAYS("LICHEN_PLUGIN", error);
+	CHECK(!ran());
 	ld_path_clear(&path);
 }
 

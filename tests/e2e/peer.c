@@ -2,14 +2,19 @@
 /*
  * e2e-peer: the other end of a character backend.
  *
- *	e2e-peer cat PATH		copies stdin to it and what it says to stdout, to its
- *end e2e-peer mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
+ *	e2e-peer cat PATH			copies stdin to it and what it says to stdout, to
+ *its end e2e-peer mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
+ *e2e-peer send PATH FIRST END [die]	sends the bytes FIRST to END of pebble's stream e2e-peer
+ *receive PATH SIZE [die]	wants the stream's first SIZE bytes e2e-peer rest PATH END wants
+ *its last bytes up to END, and says how many
  *
  * PATH: a socket, a terminal, or - for stdin and stdout; waited for up to 20 s.
+ * With "die" it ends by SIGKILL, its descriptors open.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,17 +160,111 @@ static int mirror(const struct ends *e, uint32_t size, int slow)
 	return 0;
 }
 
+/* A byte of the stream that the guests flood and sink know (pebble/stream.h). */
+static uint8_t stream_at(uint32_t i)
+{
+	return (uint8_t)(i % 16 < 4 ? i / 16 >> i % 16 * 8 : 0x40 + i % 16);
+}
+
+static int send_stream(const struct ends *e, uint32_t first, uint32_t end)
+{
+	while (first < end) {
+		const uint32_t count = end - first < CHUNK ? end - first : CHUNK;
+		struct pollfd fd = { .fd = e->out, .events = POLLOUT };
+		uint8_t data[CHUNK];
+		ssize_t n;
+
+		for (uint32_t i = 0; i < count; i++)
+			data[i] = stream_at(first + i);
+		if (poll(&fd, 1, 60000) <= 0) {
+			fprintf(stderr, "e2e-peer: nothing is taken from %u on\n", first);
+			return 1;
+		}
+		n = write(e->out, data, count);
+		if (n < 0 && errno != EAGAIN)
+			return fail("write");
+		first += n > 0 ? (uint32_t)n : 0;
+	}
+	return 0;
+}
+
+/* Into `got` what comes, `size` bytes or up to the end; returns how many. */
+static uint32_t collect(const struct ends *e, uint8_t *got, uint32_t size)
+{
+	uint32_t count = 0;
+
+	while (count < size) {
+		struct pollfd fd = { .fd = e->in, .events = POLLIN };
+		const uint32_t room = size - count < CHUNK ? size - count : CHUNK;
+		ssize_t n;
+
+		if (poll(&fd, 1, 60000) <= 0)
+			break;
+		n = read(e->in, got + count, room);
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			break;
+		count += n > 0 ? (uint32_t)n : 0;
+	}
+	return count;
+}
+
+/* `count` bytes, the first being the stream's at `first`. */
+static int in_order(const uint8_t *got, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (got[i] != stream_at(first + i)) {
+			fprintf(stderr, "e2e-peer: byte %u: want 0x%02x, got 0x%02x\n",
+				first + i, stream_at(first + i), got[i]);
+			return 0;
+		}
+	return 1;
+}
+
+static int receive_stream(const struct ends *e, uint32_t size, int rest)
+{
+	static uint8_t got[1 << 20];
+	const uint32_t limit = size < sizeof(got) ? size : sizeof(got);
+	const uint32_t count = collect(e, got, limit);
+
+	if (rest)
+		printf("%u\n", count);
+	else if (count != size)
+		fprintf(stderr, "e2e-peer: want %u bytes, got %u\n", size, count);
+	return !in_order(got, rest ? size - count : 0, count) || (!rest && count != size);
+}
+
+static int act(int argc, char **argv, const struct ends *e)
+{
+	const char *last = argv[argc - 1];
+	uint32_t number[2] = { 0, 0 };
+	int status;
+
+	for (int i = 3; i < argc && i < 5; i++)
+		number[i - 3] = (uint32_t)strtoul(argv[i], NULL, 0);
+	if (strcmp(argv[1], "cat") == 0)
+		return cat(e);
+	if (strcmp(argv[1], "mirror") == 0)
+		return mirror(e, number[0], strcmp(last, "slow") == 0);
+	if (strcmp(argv[1], "send") == 0)
+		status = send_stream(e, number[0], number[1]);
+	else if (strcmp(argv[1], "receive") == 0 && write(e->out, "g", 1) != 1)
+		status = fail("write");
+	else
+		status = receive_stream(e, number[0], strcmp(argv[1], "rest") == 0);
+	if (status == 0 && strcmp(last, "die") == 0)
+		(void)raise(SIGKILL);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct ends e;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: e2e-peer cat|mirror PATH [SIZE [slow]]\n");
+		fprintf(stderr, "usage: e2e-peer cat|mirror|send|receive|rest PATH [...]\n");
 		return 2;
 	}
 	if (open_ends(argv[2], &e))
 		return fail(argv[2]);
-	if (strcmp(argv[1], "cat") == 0)
-		return cat(&e);
-	return mirror(&e, argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 0, argc > 4);
+	return act(argc, argv, &e);
 }

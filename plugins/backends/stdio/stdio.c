@@ -68,6 +68,7 @@ struct stdio {
 	uint32_t out_first; /* oldest byte in `out` */
 	uint32_t out_used;
 	uint64_t dropped;	 /* bytes of output since it was said */
+	uint64_t dropped_in_all; /* bytes */
 	lichen_handle watch_in;	 /* 0: not watched, `more` brings us back */
 	lichen_handle watch_out; /* 0: never waits */
 	lichen_handle more;	 /* timer */
@@ -114,9 +115,17 @@ static ssize_t stdio_put(int descriptor, const uint8_t *data, size_t size)
 	return n;
 }
 
+static void stdio_drop(struct stdio *s, uint32_t size)
+{
+	s->dropped += size;
+	s->dropped_in_all += size;
+}
+
+/* Nothing is written any more; it is still counted. */
 static void stdio_fail_output(struct stdio *s, const char *why)
 {
 	s->output_failed = 1;
+	stdio_drop(s, s->out_used);
 	s->out_used = 0;
 	s->dev.host->log(s->dev.in, LICHEN_LOG_WARN, "output is dropped from here on: %s", why);
 }
@@ -185,6 +194,8 @@ static lichen_status stdio_write(void *self, uint64_t client, const uint8_t *dat
 	uint32_t done = 0;
 
 	if (client != s->client || s->output_failed) {
+		if (client == s->client)
+			stdio_drop(s, size);
 		*taken = size;
 		return 0;
 	}
@@ -193,10 +204,9 @@ static lichen_status stdio_write(void *self, uint64_t client, const uint8_t *dat
 	while (stdio_flush(s) && done < size);
 	if (done < size && !s->watch_out) /* it hung up before: nobody would tell of room */
 		stdio_fail_output(s, "the reader is gone");
-	if (s->output_failed) /* since this write */
-		done = size;
-	if (done < size && s->when_full == STDIO_DROP) {
-		s->dropped += size - done;
+	if (done < size &&
+	    (s->output_failed /* since this write */ || s->when_full == STDIO_DROP)) {
+		stdio_drop(s, size - done);
 		done = size;
 	}
 	s->cut = done < size;
@@ -217,7 +227,7 @@ static void stdio_ready_output(struct stdio *s, uint32_t events)
 			stdio_fail_output(s, "the reader is gone");
 	}
 	stdio_watch_output(s);
-	if (s->out_used == 0)
+	if (s->out_used == 0 && !s->output_failed)
 		stdio_tell(s);
 	if (s->cut && s->out_used < STDIO_OUTPUT / 2) {
 		s->cut = 0;
@@ -595,7 +605,11 @@ static void stdio_destroy(void *self)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = end - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
 	}
-	stdio_tell(s);
+	stdio_drop(s, s->out_used);
+	if (s->dropped_in_all)
+		s->dev.host->log(s->dev.in, LICHEN_LOG_WARN,
+				 "%llu bytes of output were dropped in all",
+				 (unsigned long long)s->dropped_in_all);
 	stdio_close(s);
 }
 

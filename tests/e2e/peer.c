@@ -2,8 +2,8 @@
 /*
  * e2e-peer: the other end of a character backend.
  *
- *	e2e-peer cat PATH			copies stdin to it and what it says to stdout, to
- *its end e2e-peer mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
+ *	e2e-peer cat PATH			copies stdin to it and what it says to stdout,
+ *to its end e2e-peer mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
  *e2e-peer send PATH FIRST END [die]	sends the bytes FIRST to END of pebble's stream e2e-peer
  *receive PATH SIZE [die]	wants the stream's first SIZE bytes e2e-peer rest PATH END wants
  *its last bytes up to END, and says how many

@@ -2,11 +2,14 @@
 /*
  * e2e-peer: the other end of a character backend.
  *
- *	e2e-peer cat PATH			copies stdin to it and what it says to stdout,
- *to its end e2e-peer mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
- *e2e-peer send PATH FIRST END [die]	sends the bytes FIRST to END of pebble's stream e2e-peer
- *receive PATH SIZE [die]	wants the stream's first SIZE bytes e2e-peer rest PATH END wants
- *its last bytes up to END, and says how many
+ * The first argument says what it does, the second where:
+ *
+ *	cat PATH		copies stdin to it, and what it says to stdout
+ *	mirror PATH SIZE [slow]	sends SIZE bytes and wants them back in order
+ *	send PATH FIRST END [die]
+ *				sends the bytes FIRST to END of pebble's stream
+ *	receive PATH SIZE [die]	sends a byte, wants the stream's first SIZE bytes
+ *	rest PATH END		wants the stream's last bytes up to END, says how many
  *
  * PATH: a socket, a terminal, or - for stdin and stdout; waited for up to 20 s.
  * With "die" it ends by SIGKILL, its descriptors open.

@@ -21,12 +21,21 @@ is_no_flood() {
 	[ "$lines" -le 64 ] || { echo "$lines lines of log"; return 1; }
 }
 
+# has_printed TEXT: waits until the guest has, 40 s at most.
+has_printed() {
+	for _ in $(seq 200); do
+		grep -q "$1" "$scratch/out" && return
+		sleep 0.2
+	done
+}
+
 # deaf SIGNALS WANT TIMEOUT: a guest that does not listen to the power button.
 deaf() {
+	: >"$scratch/out"
 	"$lichen" run "$here/pebble.yaml" --set boot.image="$guests/halt.bin" \
 		--stop-timeout "$3" >"$scratch/out" 2>"$scratch/err" </dev/null &
 	pid=$!
-	sleep 1
+	has_printed 'pebble: halted'
 	for signal in $1; do
 		kill -"$signal" $pid
 		sleep 0.2
@@ -38,13 +47,11 @@ deaf() {
 }
 
 powers_off_on_sigterm() {
+	: >"$scratch/out"
 	"$lichen" run "$here/pebble.yaml" --set boot.image="$guests/button.bin" \
 		>"$scratch/out" 2>"$scratch/err" </dev/null &
 	pid=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		grep -q waiting "$scratch/out" 2>/dev/null && break
-		sleep 0.2
-	done
+	has_printed waiting
 	kill -TERM $pid
 	got=0
 	wait $pid || got=$?

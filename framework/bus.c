@@ -169,15 +169,17 @@ static struct map *bus_publish(struct fw_bus *bus, struct map *fresh)
 	return old;
 }
 
-/* Room for one node more: new maps, of which *fresh is to be published first. */
-static lichen_status bus_grow(struct fw_bus *bus, struct map **fresh)
+/* Room for `more` nodes more: new maps, of which *fresh is to be published first. */
+static lichen_status bus_grow(struct fw_bus *bus, uint32_t more, struct map **fresh)
 {
-	uint32_t room = bus->room * 2;
+	uint32_t room = bus->room;
 	struct map *map, *spare;
 	struct node **nodes;
 
 	*fresh = NULL;
-	if (bus->count < bus->room)
+	while (room - bus->count < more)
+		room *= 2;
+	if (room == bus->room)
 		return 0;
 	nodes = realloc(bus->nodes, room * sizeof(struct node *));
 	if (!nodes)
@@ -202,30 +204,48 @@ static uint32_t node_rank(const struct node *node)
 	return node->window->rank;
 }
 
+/* 1: two windows that cannot both be there. */
+static int target_clashes(const struct fw_target *one, const struct fw_target *other)
+{
+	return one->window->rank == other->window->rank &&
+	       other->start <= one->start + (one->window->size - 1) &&
+	       one->start <= other->start + (other->window->size - 1);
+}
+
+static int bus_holds(const struct fw_bus *bus, const struct fw_target *target)
+{
+	const uint64_t size = target->window->size;
+
+	return size != 0 && target->start <= bus->last && size - 1 <= bus->last - target->start;
+}
+
+/* Where nodes of `rank` go in: behind their equals. */
+static void bus_enter(struct fw_bus *bus, struct node *node)
+{
+	uint32_t at = bus->count++;
+
+	for (; at > 0 && node_rank(bus->nodes[at - 1]) > node_rank(node); at--)
+		bus->nodes[at] = bus->nodes[at - 1];
+	bus->nodes[at] = node;
+}
+
 static lichen_status bus_insert(struct fw_bus *bus, struct node *node,
 				const struct fw_target **clash)
 {
 	struct map *fresh;
-	uint32_t at = bus->count;
 	lichen_status status;
 
 	for (uint32_t i = 0; i < bus->count; i++) {
-		const struct node *other = bus->nodes[i];
-
-		if (node_rank(other) == node_rank(node) && other->start <= node->last &&
-		    node->start <= other->last) {
-			if (clash)
-				*clash = other->target;
-			return -LICHEN_EEXIST;
-		}
+		if (!target_clashes(node->target, bus->nodes[i]->target))
+			continue;
+		if (clash)
+			*clash = bus->nodes[i]->target;
+		return -LICHEN_EEXIST;
 	}
-	status = bus_grow(bus, &fresh);
+	status = bus_grow(bus, 1, &fresh);
 	if (status < 0)
 		return status;
-	for (; at > 0 && node_rank(bus->nodes[at - 1]) > node_rank(node); at--)
-		bus->nodes[at] = bus->nodes[at - 1];
-	bus->nodes[at] = node;
-	bus->count++;
+	bus_enter(bus, node);
 	if (fresh)
 		free(bus_publish(bus, fresh));
 	else
@@ -233,27 +253,34 @@ static lichen_status bus_insert(struct fw_bus *bus, struct node *node,
 	return 0;
 }
 
+static struct node *node_new(struct fw_target *target)
+{
+	struct node *node = malloc(sizeof(*node));
+
+	if (node)
+		*node = (struct node){ .window = target->window,
+				       .self = target->self,
+				       .lock = target->lock,
+				       .start = target->start,
+				       .last = target->start + (target->window->size - 1),
+				       .target = target,
+				       .owner = target->owner,
+				       .hidden = target->hidden,
+				       .pins = 1 };
+	return node;
+}
+
 lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
 			    const struct fw_target **clash)
 {
-	uint64_t size = target->window->size;
 	struct node *node;
 	lichen_status status;
 
-	if (size == 0 || target->start > bus->last || size - 1 > bus->last - target->start)
+	if (!bus_holds(bus, target))
 		return -LICHEN_ERANGE;
-	node = malloc(sizeof(*node));
+	node = node_new(target);
 	if (!node)
 		return -LICHEN_ENOMEM;
-	*node = (struct node){ .window = target->window,
-			       .self = target->self,
-			       .lock = target->lock,
-			       .start = target->start,
-			       .last = target->start + (size - 1),
-			       .target = target,
-			       .owner = target->owner,
-			       .hidden = target->hidden,
-			       .pins = 1 };
 	pthread_mutex_lock(&bus->write);
 	status = bus_insert(bus, node, clash);
 	pthread_mutex_unlock(&bus->write);
@@ -288,6 +315,24 @@ static void node_wait(struct node *node)
 		else
 			nanosleep(&pause, NULL);
 	}
+}
+
+/* Takes it out of the writers' list; NULL: it is not there. */
+static struct node *bus_leave(struct fw_bus *bus, const struct fw_target *target)
+{
+	struct node *node = NULL;
+	uint32_t i = 0;
+
+	while (i < bus->count && bus->nodes[i]->target != target)
+		i++;
+	if (i < bus->count) {
+		node = bus->nodes[i];
+		bus->count--;
+		memmove(&bus->nodes[i], &bus->nodes[i + 1],
+			(bus->count - i) * sizeof(struct node *));
+		__atomic_store_n(&node->gone, 1, __ATOMIC_RELEASE);
+	}
+	return node;
 }
 
 /*
@@ -383,6 +428,162 @@ uint32_t fw_bus_count(struct fw_bus *bus)
 	count = bus->count;
 	pthread_mutex_unlock(&bus->write);
 	return count;
+}
+
+/* --- several at a time --- */
+
+struct fw_bus_change {
+	struct fw_bus *bus;
+	struct map *fresh; /* to be published first; NULL: the spare */
+	struct node **in;  /* what comes; then `out`, what goes */
+	struct fw_target **out;
+	uint32_t ins, outs;
+};
+
+static int change_takes_out(const struct fw_bus_change *change, const struct fw_target *target)
+{
+	for (uint32_t i = 0; i < change->outs; i++)
+		if (change->out[i] == target)
+			return 1;
+	return 0;
+}
+
+/* Target `index` of `in` against what stays and those before it. */
+static lichen_status change_check(const struct fw_bus_change *change,
+				  struct fw_target *const *in, uint32_t index,
+				  const struct fw_target **clash)
+{
+	const struct fw_bus *bus = change->bus;
+
+	if (!bus_holds(bus, in[index]))
+		return -LICHEN_ERANGE;
+	for (uint32_t i = 0; i < bus->count; i++) {
+		const struct fw_target *other = bus->nodes[i]->target;
+
+		if (change_takes_out(change, other) || !target_clashes(in[index], other))
+			continue;
+		*clash = other;
+		return -LICHEN_EEXIST;
+	}
+	for (uint32_t i = 0; i < index; i++) {
+		if (!target_clashes(in[index], in[i]))
+			continue;
+		*clash = in[i];
+		return -LICHEN_EEXIST;
+	}
+	return 0;
+}
+
+static lichen_status change_fill(struct fw_bus_change *change, struct fw_target *const *in,
+				 uint32_t ins, const struct fw_target **clash)
+{
+	for (uint32_t i = 0; i < ins; i++) {
+		lichen_status status = change_check(change, in, i, clash);
+
+		if (status < 0)
+			return status;
+		change->in[i] = node_new(in[i]);
+		if (!change->in[i])
+			return -LICHEN_ENOMEM;
+		change->ins++;
+	}
+	return bus_grow(change->bus, ins, &change->fresh);
+}
+
+lichen_status fw_bus_prepare(struct fw_bus *bus, struct fw_target *const *out, uint32_t outs,
+			     struct fw_target *const *in, uint32_t ins,
+			     struct fw_bus_change **prepared, const struct fw_target **clash)
+{
+	struct fw_bus_change *change = calloc(1, sizeof(*change));
+	const struct fw_target *other = NULL;
+	lichen_status status = -LICHEN_ENOMEM;
+
+	if (!change)
+		return status;
+	change->bus = bus;
+	change->in = calloc((size_t)ins + 1, sizeof(struct node *));
+	change->out = calloc((size_t)outs + 1, sizeof(struct fw_target *));
+	if (change->in && change->out) {
+		memcpy(change->out, out, outs * sizeof(struct fw_target *));
+		change->outs = outs;
+		pthread_mutex_lock(&bus->write);
+		status = change_fill(change, in, ins, &other);
+		pthread_mutex_unlock(&bus->write);
+	}
+	if (status < 0) {
+		if (clash)
+			*clash = other;
+		fw_bus_abandon(change);
+		return status;
+	}
+	*prepared = change;
+	return 0;
+}
+
+static void change_free(struct fw_bus_change *change)
+{
+	free(change->in);
+	free(change->out);
+	free(change);
+}
+
+void fw_bus_abandon(struct fw_bus_change *change)
+{
+	if (!change)
+		return;
+	for (uint32_t i = 0; i < change->ins; i++)
+		free(change->in[i]);
+	if (change->fresh) { /* it has grown, and so must the map that becomes the spare */
+		pthread_mutex_lock(&change->bus->write);
+		free(bus_publish(change->bus, change->fresh));
+		pthread_mutex_unlock(&change->bus->write);
+	}
+	change_free(change);
+}
+
+void fw_bus_commit(struct fw_bus_change *change)
+{
+	struct fw_bus *bus = change->bus;
+	struct node *gone = NULL;
+
+	pthread_mutex_lock(&bus->write);
+	for (uint32_t i = 0; i < change->outs; i++) {
+		struct node *node = bus_leave(bus, change->out[i]);
+
+		if (node) {
+			node->next = gone;
+			gone = node;
+		}
+	}
+	for (uint32_t i = 0; i < change->ins; i++)
+		bus_enter(bus, change->in[i]);
+	if (change->fresh)
+		free(bus_publish(bus, change->fresh));
+	else if (change->ins || gone)
+		bus->spare = bus_publish(bus, bus->spare);
+	pthread_mutex_unlock(&bus->write);
+	bus_wait(gone);
+	change_free(change);
+}
+
+lichen_status fw_bus_check(struct fw_bus *bus, const struct fw_target *target,
+			   const void *owner, const struct fw_target **clash)
+{
+	lichen_status status = 0;
+
+	if (!bus_holds(bus, target))
+		return -LICHEN_ERANGE;
+	pthread_mutex_lock(&bus->write);
+	for (uint32_t i = 0; i < bus->count && status == 0; i++) {
+		const struct fw_target *other = bus->nodes[i]->target;
+
+		if (other->owner == owner || !target_clashes(target, other))
+			continue;
+		*clash = other;
+		status = -LICHEN_EEXIST;
+	}
+	pthread_mutex_unlock(&bus->write);
+	return status;
 }
 
 /*

@@ -62,6 +62,23 @@ void fw_bus_visit(struct fw_bus *bus, void (*visit)(void *, const struct fw_bus_
 uint32_t fw_bus_count(struct fw_bus *bus);
 
 /*
+ * A change of several windows that readers see as one.  fw_bus_prepare() does all that can
+ * fail and changes nothing; then exactly one of commit, which cannot, and abandon is owed.
+ * Between the two nobody else changes the bus.  [control, no reader inside]
+ */
+struct fw_bus_change;
+/* Errors as fw_bus_insert(), of any of `in` against what stays and one another. */
+lichen_status fw_bus_prepare(struct fw_bus *bus, struct fw_target *const *out, uint32_t outs,
+			     struct fw_target *const *in, uint32_t ins,
+			     struct fw_bus_change **change, const struct fw_target **clash);
+void fw_bus_commit(struct fw_bus_change *change);
+void fw_bus_abandon(struct fw_bus_change *change); /* NULL: nothing */
+/* What fw_bus_insert() would say of the target if nothing were there of `owner`, memory
+ * apart.  [control or vcpu] */
+lichen_status fw_bus_check(struct fw_bus *bus, const struct fw_target *target,
+			   const void *owner, const struct fw_target **clash);
+
+/*
  * One guest access of 1, 2, 4 or 8 bytes (MMIO: 1 to 8).  Parts that no window
  * covers read as all ones and drop writes; parts that straddle windows are cut.
  * Returns 1 when at least one window was hit.  [vcpu]

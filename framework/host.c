@@ -4,6 +4,7 @@
 
 #include "cpuid.h"
 #include "host.h"
+#include "stage.h"
 #include "vm.h"
 
 __attribute__((format(printf, 2, 3))) static void fw_host_error(struct lichen_instance *in,
@@ -54,13 +55,16 @@ __attribute__((format(printf, 3, 4))) static void fw_host_log_guest(struct liche
 
 static void fw_host_request_exit(struct lichen_instance *in, uint8_t status)
 {
-	fw_vm_end(in->vm, status | 1u, NULL);
+	if (!fw_stage_refuses(in, "request_exit"))
+		fw_vm_end(in->vm, status | 1u, NULL);
 }
 
 static void fw_host_request_end(struct lichen_instance *in, uint32_t how, uint32_t detail)
 {
 	char why[64];
 
+	if (fw_stage_refuses(in, "request_end"))
+		return;
 	switch (how) {
 	case LICHEN_END_POWER_OFF:
 		fw_vm_end(in->vm, LICHEN_VM_POWER_OFF, NULL);
@@ -83,6 +87,8 @@ static void fw_host_request_end(struct lichen_instance *in, uint32_t how, uint32
 
 static void fw_host_request_reset(struct lichen_instance *in, uint32_t kind)
 {
+	if (fw_stage_refuses(in, "request_reset"))
+		return;
 	if (kind != LICHEN_RESET_POWER_ON && kind != LICHEN_RESET_WARM) {
 		fw_host_log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
 				  "request_reset: %u is no reset of a VM", kind);

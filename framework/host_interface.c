@@ -10,7 +10,14 @@
 #include <lichen/hardware.h>
 
 #include "host.h"
+#include "stage.h"
 #include "vm.h"
+
+/* 1: a staged instance stands in for `owner`, whose part of the hypervisor it takes over. */
+static int fw_takes_over(const struct lichen_instance *in, const struct lichen_instance *owner)
+{
+	return in->stage && in->stage->old == owner;
+}
 
 /* 1: vCPUs are there, before which the hypervisor has to make it. */
 static int fw_is_late(struct lichen_instance *in, const char *what)
@@ -27,6 +34,10 @@ static lichen_status fw_irqchip_create(struct lichen_instance *in, uint32_t *pin
 	uint32_t count;
 	lichen_status status;
 
+	if (fw_takes_over(in, vm->irqchip_owner)) {
+		*pins = vm->irqs.pin_count;
+		return 0;
+	}
 	if (fw_is_late(in, "interrupt controllers"))
 		return -LICHEN_EBUSY;
 	status = vm->hv->irqchip_create(vm->hvm, &count);
@@ -36,6 +47,7 @@ static lichen_status fw_irqchip_create(struct lichen_instance *in, uint32_t *pin
 		return status;
 	in->fixed = "the VM's interrupt controllers are its own, and the hypervisor cannot "
 		    "take them back";
+	vm->irqchip_owner = in;
 	*pins = count;
 	return 0;
 }
@@ -48,6 +60,8 @@ static lichen_status fw_irqchip_get(struct lichen_instance *in, uint32_t part, u
 static lichen_status fw_irqchip_set(struct lichen_instance *in, uint32_t part,
 				    const uint8_t *state)
 {
+	if (in->stage) /* it is what it was, and may have moved on since that was saved */
+		return 0;
 	return in->vm->hv->irqchip_set(in->vm->hvm, part, state);
 }
 
@@ -60,13 +74,18 @@ static const struct lichen_hv_irqchip fw_irqchip = {
 
 static lichen_status fw_pit_create(struct lichen_instance *in)
 {
+	struct lichen_vm *vm = in->vm;
 	lichen_status status;
 
+	if (fw_takes_over(in, vm->pit_owner))
+		return 0;
 	if (fw_is_late(in, "a PIT"))
 		return -LICHEN_EBUSY;
-	status = in->vm->hv->pit_create(in->vm->hvm);
-	if (status == 0)
-		in->fixed = "the VM's PIT is its own, and the hypervisor cannot take it back";
+	status = vm->hv->pit_create(vm->hvm);
+	if (status < 0)
+		return status;
+	in->fixed = "the VM's PIT is its own, and the hypervisor cannot take it back";
+	vm->pit_owner = in;
 	return status;
 }
 
@@ -77,6 +96,8 @@ static lichen_status fw_pit_get(struct lichen_instance *in, uint8_t *state)
 
 static lichen_status fw_pit_set(struct lichen_instance *in, const uint8_t *state)
 {
+	if (in->stage)
+		return 0;
 	return in->vm->hv->pit_set(in->vm->hvm, state);
 }
 
@@ -117,7 +138,7 @@ static lichen_status fw_console_take(struct lichen_instance *in, int32_t *input,
 	struct lichen_vm *vm = in->vm;
 	int in_copy = -1, out_copy;
 
-	if (vm->console_owner)
+	if (vm->console_owner && !fw_takes_over(in, vm->console_owner))
 		return -LICHEN_EBUSY;
 	out_copy = fcntl(vm->console_out, F_DUPFD_CLOEXEC, 3);
 	if (out_copy < 0)
@@ -131,7 +152,10 @@ static lichen_status fw_console_take(struct lichen_instance *in, int32_t *input,
 			return status;
 		}
 	}
-	vm->console_owner = in;
+	if (in->stage)
+		in->stage->console = 1;
+	else
+		vm->console_owner = in;
 	*input = in_copy;
 	*output = out_copy;
 	return 0;

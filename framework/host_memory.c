@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* host_memory.c: guest memory, as an instance reaches it. */
 #include "host.h"
+#include "stage.h"
 #include "vm.h"
 
 lichen_status fw_host_memory_read(struct lichen_instance *in, lichen_space space,
@@ -67,6 +68,8 @@ lichen_status fw_host_memory_range(struct lichen_instance *in, uint32_t index,
 lichen_status fw_host_memory_reserve(struct lichen_instance *in, lichen_gpa gpa, uint64_t size,
 				     uint32_t type)
 {
+	if (in->stage)
+		return fw_stage_reserve(in, gpa, size, type);
 	if (in->vm->loaded) {
 		fw_host.error(in, "0x%llx to 0x%llx: the guest has this memory already",
 			      (unsigned long long)gpa, (unsigned long long)(gpa + size - 1));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "host.h"
+#include "stage.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -58,6 +59,8 @@ lichen_status fw_host_timer_create(struct lichen_instance *in, uint32_t clock, u
 	claim->timer.loop = &in->vm->loop;
 	claim->timer.clock = clock;
 	claim->timer.due = fw_host_timer_due;
+	if (in->stage && fw_stage_matches(claim))
+		return fw_stage_enter(claim, handle);
 	return fw_claimed_or_freed(claim, handle);
 }
 
@@ -65,16 +68,27 @@ void fw_host_timer_arm(struct lichen_instance *in, lichen_handle handle, uint64_
 {
 	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_TIMER, "timer_arm");
 
-	if (claim)
+	if (claim && fw_unlikely(in->stage)) {
+		struct fw_asked *asked = fw_stage_asked(claim);
+
+		asked->deadline = deadline;
+		asked->what = (asked->what & ~(uint32_t)FW_ASK_CANCEL) | FW_ASK_ARM;
+	} else if (claim) {
 		fw_timer_arm(&claim->timer, deadline);
+	}
 }
 
 void fw_host_timer_cancel(struct lichen_instance *in, lichen_handle handle)
 {
 	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_TIMER, "timer_cancel");
 
-	if (claim)
+	if (claim && fw_unlikely(in->stage)) {
+		struct fw_asked *asked = fw_stage_asked(claim);
+
+		asked->what = (asked->what & ~(uint32_t)FW_ASK_ARM) | FW_ASK_CANCEL;
+	} else if (claim) {
 		fw_timer_cancel(&claim->timer);
+	}
 }
 
 void fw_host_timer_release(struct lichen_instance *in, lichen_handle handle)
@@ -91,10 +105,23 @@ static void fw_host_watch_ready(struct fw_watch *watch, uint32_t events)
 	struct lichen_instance *in = claim->in;
 	const uint64_t cookie = claim->cookie; /* the callback may release the watch */
 
+	if (in->stage) /* it asks again when it is published */
+		return;
 	fw_lock(in);
 	if (in->class->ready)
 		in->class->ready(in->self, cookie, events);
 	fw_unlock(in);
+}
+
+/* Enters a watch that was started; full ledger: stops it. */
+static lichen_status fw_watch_entered(struct fw_claim *claim, lichen_handle *entered)
+{
+	*entered = fw_claim_enter(claim);
+	if (*entered)
+		return 0;
+	fw_watch_stop(&claim->watch);
+	free(claim);
+	return -LICHEN_ENOSPC;
 }
 
 lichen_status fw_host_watch(struct lichen_instance *in, int32_t descriptor, uint32_t events,
@@ -111,18 +138,23 @@ lichen_status fw_host_watch(struct lichen_instance *in, int32_t descriptor, uint
 	if (!claim)
 		return -LICHEN_ENOMEM;
 	claim->watch.ready = fw_host_watch_ready;
-	status = fw_watch_start(&in->vm->loop, &claim->watch, descriptor, events);
-	if (status < 0) {
-		free(claim);
+	claim->watch.descriptor = descriptor;
+	if (in->stage && fw_stage_matches(claim)) {
+		status = fw_stage_enter(claim, &entered);
+	} else {
+		status = fw_watch_start(&in->vm->loop, &claim->watch, descriptor,
+					in->stage ? 0 : events);
+		if (status < 0) {
+			free(claim);
+			return status;
+		}
+		status = fw_watch_entered(claim, &entered);
+	}
+	if (status < 0)
 		return status;
-	}
-	entered = fw_claim_enter(claim);
-	if (!entered) {
-		fw_watch_stop(&claim->watch);
-		free(claim);
-		return -LICHEN_ENOSPC;
-	}
 	*handle = entered;
+	if (in->stage)
+		fw_host_watch_update(in, entered, events);
 	return 0;
 }
 
@@ -130,8 +162,12 @@ void fw_host_watch_update(struct lichen_instance *in, lichen_handle handle, uint
 {
 	struct fw_claim *claim = fw_claim_at(in, handle, FW_CLAIM_WATCH, "watch_update");
 
-	if (claim)
+	if (claim && fw_unlikely(in->stage)) {
+		fw_stage_asked(claim)->events = events;
+		fw_stage_asked(claim)->what |= FW_ASK_EVENTS;
+	} else if (claim) {
 		fw_watch_update(&claim->watch, events);
+	}
 }
 
 void fw_host_watch_release(struct lichen_instance *in, lichen_handle handle)
@@ -142,10 +178,33 @@ void fw_host_watch_release(struct lichen_instance *in, lichen_handle handle)
 		fw_claim_drop(claim);
 }
 
+void fw_threads_start(struct lichen_instance *in, enum fw_start start)
+{
+	pthread_mutex_lock(&in->start_lock);
+	in->start = start;
+	pthread_cond_broadcast(&in->started);
+	pthread_mutex_unlock(&in->start_lock);
+}
+
+/* 0: it is not to run at all. */
+static int fw_thread_may_run(struct lichen_instance *in)
+{
+	int may;
+
+	pthread_mutex_lock(&in->start_lock);
+	while (in->start == FW_START_HELD)
+		pthread_cond_wait(&in->started, &in->start_lock);
+	may = in->start == FW_START_NOW;
+	pthread_mutex_unlock(&in->start_lock);
+	return may;
+}
+
 static void *fw_host_thread_run(void *argument)
 {
 	struct fw_claim *claim = argument;
 
+	if (!fw_thread_may_run(claim->in))
+		return NULL;
 	fw_bus_thread_enter();
 	claim->in->class->thread(claim->in->self, claim->cookie);
 	fw_bus_thread_leave();

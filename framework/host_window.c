@@ -71,7 +71,7 @@ lichen_status fw_host_doorbell_claim(struct lichen_instance *in,
 		return status;
 	}
 	pthread_mutex_lock(&in->vm->place_lock);
-	status = fw_bell_attach(claim);
+	status = in->stage ? 0 : fw_bell_attach(claim); /* staged: when it is published */
 	entered = status < 0 ? 0 : fw_claim_enter(claim);
 	if (!entered)
 		fw_bell_detach(claim);

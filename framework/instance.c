@@ -54,8 +54,10 @@ void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_stat
 	pthread_mutex_unlock(&in->error_lock);
 }
 
-static void fw_instance_free(struct lichen_instance *in)
+void fw_instance_free(struct lichen_instance *in)
 {
+	pthread_cond_destroy(&in->started);
+	pthread_mutex_destroy(&in->start_lock);
 	pthread_mutex_destroy(&in->error_lock);
 	pthread_mutex_destroy(&in->ledger_lock);
 	pthread_mutex_destroy(&in->clients_lock);
@@ -66,8 +68,8 @@ static void fw_instance_free(struct lichen_instance *in)
 	free(in);
 }
 
-static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec,
-					       struct fw_diags *diags)
+struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec,
+					struct fw_diags *diags)
 {
 	struct lichen_instance *in = calloc(1, sizeof(*in));
 
@@ -75,6 +77,8 @@ static struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_s
 		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
 		return NULL;
 	}
+	pthread_cond_init(&in->started, NULL);
+	pthread_mutex_init(&in->start_lock, NULL);
 	pthread_mutex_init(&in->error_lock, NULL);
 	pthread_mutex_init(&in->ledger_lock, NULL);
 	pthread_mutex_init(&in->clients_lock, NULL);
@@ -243,6 +247,6 @@ void fw_instance_destroy(struct lichen_instance *in)
 	fw_instance_suppressed(in);
 	if (in->class->destroy)
 		in->class->destroy(in->self);
-	fw_values_close(in->spec, in->self);
+	fw_values_leave(in->spec, in->self, in->heir);
 	fw_instance_free(in);
 }

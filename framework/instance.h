@@ -20,6 +20,7 @@
 #include "profile.h"
 #include "symbiotic.h"
 
+struct fw_stage;
 struct lichen_vm;
 
 extern const struct lichen_host fw_host;
@@ -81,6 +82,12 @@ struct fw_slot {
 
 /* --- links --- */
 
+enum fw_link_gate {
+	FW_LINK_OPEN = 0,
+	FW_LINK_CLOSED = 1, /* it is empty */
+	FW_LINK_SHUT = 2,   /* its provider is being replaced: who enters waits */
+};
+
 /*
  * Consumer's side of a tie.  `pub` is first: plugins hand its address back.  It lives
  * as long as the consumer, and is empty (closed) where its provider has gone.
@@ -88,11 +95,13 @@ struct fw_slot {
 struct fw_link {
 	struct lichen_link pub;
 	struct lichen_instance *provider, *consumer;
-	struct fw_link *next;	 /* of the consumer's */
-	uint64_t serial;	 /* of this tie; the VM's */
-	uint32_t need;		 /* index in the consumer's class */
-	_Atomic uint32_t closed; /* nobody enters any more */
-	_Atomic uint32_t uses;	 /* threads between enter and leave */
+	struct fw_link *next;	       /* of the consumer's */
+	uint64_t serial;	       /* of this tie; the VM's */
+	uint32_t need;		       /* index in the consumer's class */
+	_Atomic uint32_t closed;       /* enum fw_link_gate */
+	_Atomic uint32_t uses;	       /* threads between enter and leave */
+	uint32_t apart;		       /* another link has the client number at the provider */
+	const struct fw_link *heir_of; /* whose number that is; while it is staged */
 };
 
 /* What one need is tied to, as host->link_at() counts.  [control] */
@@ -111,6 +120,9 @@ struct fw_place {
 	struct fw_bus *bus;		/* NULL: not placed */
 	struct fw_memory_window memory; /* of a window that is memory */
 };
+
+/* Threads of a staged instance wait for what becomes of it. */
+enum fw_start { FW_START_NOW = 0, FW_START_HELD = 1, FW_START_NEVER = 2 };
 
 struct lichen_instance {
 	struct lichen_vm *vm;
@@ -134,6 +146,13 @@ struct lichen_instance {
 	struct fw_log_limit limit;
 	pthread_mutex_t ledger_lock; /* guards the filling of slots */
 	struct fw_slot slots[FW_CLAIMS_MAX];
+	struct fw_stage *stage;		   /* while it is made ready to stand in for another */
+	const struct fw_spec *heir;	   /* of what its parameters opened; NULL: none */
+	struct lichen_instance *successor; /* the staged one, while there is one */
+	_Atomic uint32_t replaced;	   /* another has taken over what it held */
+	uint32_t start;			   /* enum fw_start; guarded by start_lock */
+	pthread_mutex_t start_lock;
+	pthread_cond_t started;
 };
 
 static inline uint32_t fw_is_parallel(const struct lichen_instance *in)
@@ -145,6 +164,11 @@ static inline uint32_t fw_is_parallel(const struct lichen_instance *in)
 void fw_lock(struct lichen_instance *in);
 void fw_unlock(struct lichen_instance *in);
 
+/* Its memory and the two pointers of the host's.  NULL: there is none. */
+struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *spec,
+					struct fw_diags *diags);
+/* Of one that has nothing but its memory. */
+void fw_instance_free(struct lichen_instance *in);
 /*
  * Makes the instance: memory, parameters, links (their providers exist), create.
  * A failure is in diags with its place, and *in is NULL.  [control]
@@ -190,6 +214,8 @@ const char *fw_claim_kind_name(enum fw_claim_kind kind);
  */
 lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags);
 void fw_places_free(struct lichen_instance *in);
+/* Its windows of RAM are those of `old` that have the same name and size.  [control] */
+void fw_places_inherit(struct lichen_instance *in, const struct lichen_instance *old);
 /* A power-on reset: windows of RAM are zeroes.  [control] */
 void fw_places_zero(struct lichen_instance *in);
 
@@ -201,6 +227,13 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window);
 void fw_places_show(struct lichen_instance *in);
 /* Takes away all of them, each bus's at once, and lets none be placed again.  [control] */
 void fw_unplace_all(struct lichen_instance *in);
+/* Why `window` cannot be there, as the instance's sentence.  clash may be NULL. */
+void fw_place_blame(struct lichen_instance *in, const struct lichen_window *window,
+		    const struct fw_bus *bus, uint64_t start, lichen_status status,
+		    const struct fw_target *clash);
+/* What the bus is to see of the window. */
+struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *place,
+				 const struct lichen_window *declared, uint64_t start);
 /* Callers hold the VM's place_lock. */
 lichen_status fw_bell_attach(struct fw_claim *claim);
 void fw_bell_detach(struct fw_claim *claim);
@@ -211,6 +244,28 @@ lichen_status fw_links_make(struct lichen_instance *in);
 lichen_status fw_links_offer(struct lichen_instance *in);
 /* Those links are empty from here on, and nobody is inside; posts from it are dropped. */
 void fw_links_withdraw(struct lichen_instance *in);
+/* Room for the links of its ties, none of them made. */
+lichen_status fw_links_room(struct lichen_instance *in);
+/* An empty link for need `index`; NULL: no memory. */
+struct fw_link *fw_link_new(struct lichen_instance *in, uint32_t index);
+/* Ties need `index` to `provider`, who hears of it. */
+lichen_status fw_link_add(struct lichen_instance *in, uint32_t index,
+			  struct lichen_instance *provider);
+/* Enters a link that was made in another way among those that host->link_at() knows. */
+void fw_link_list(struct fw_link *link);
+/* Stores the address of need `index`'s link where the class wants it. */
+void fw_link_store(struct lichen_instance *in, uint32_t index);
+/* Whoever enters waits; nobody is inside when it returns. */
+void fw_link_shut(struct fw_link *link);
+/* This thread passes links that are shut. */
+void fw_links_pass(int pass);
+/* Events on their way from `from` come from `to`. */
+void fw_events_pass(struct lichen_vm *vm, struct lichen_instance *from,
+		    struct lichen_instance *to);
+/* Hands over the events that were posted up to now. */
+void fw_events_drain(struct lichen_vm *vm);
+/* host_time.c: lets threads that wait run, or end. */
+void fw_threads_start(struct lichen_instance *in, enum fw_start start);
 void fw_links_break(struct lichen_instance *in);
 void fw_links_free(struct lichen_instance *in);
 

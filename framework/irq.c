@@ -132,18 +132,48 @@ lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line)
 	return status;
 }
 
-void fw_line_release(struct fw_irqs *irqs, struct fw_line *line)
+void fw_line_eventfd_close(struct fw_irqs *irqs, struct fw_line *line)
 {
-	struct fw_pin *pin = &irqs->pins[line->gsi];
-
-	if (line->flags & LICHEN_LINE_LEVEL)
-		fw_line_set(irqs, line, 0);
 	if (line->trigger >= 0) {
 		(void)irqs->hv->irqfd(irqs->hvm, line->gsi, line->trigger, line->resample, 0);
 		close(line->trigger);
 	}
 	if (line->resample >= 0)
 		close(line->resample);
+	line->trigger = line->resample = -1;
+}
+
+int fw_line_alone(struct fw_irqs *irqs, const struct fw_line *line)
+{
+	struct fw_pin *pin = &irqs->pins[line->gsi];
+	int alone;
+
+	pthread_mutex_lock(&pin->lock);
+	alone = pin->claims == 1;
+	pthread_mutex_unlock(&pin->lock);
+	return alone;
+}
+
+void fw_line_change(struct fw_irqs *irqs, struct fw_line *line, uint32_t flags)
+{
+	struct fw_pin *pin = &irqs->pins[line->gsi];
+
+	if (line->flags == flags)
+		return;
+	if (line->flags & LICHEN_LINE_LEVEL)
+		fw_line_set(irqs, line, 0);
+	pthread_mutex_lock(&pin->lock);
+	line->flags = pin->flags = flags;
+	pthread_mutex_unlock(&pin->lock);
+}
+
+void fw_line_release(struct fw_irqs *irqs, struct fw_line *line)
+{
+	struct fw_pin *pin = &irqs->pins[line->gsi];
+
+	if (line->flags & LICHEN_LINE_LEVEL)
+		fw_line_set(irqs, line, 0);
+	fw_line_eventfd_close(irqs, line);
 	pthread_mutex_lock(&pin->lock);
 	pin->claims--;
 	pthread_mutex_unlock(&pin->lock);

@@ -64,6 +64,12 @@ lichen_status fw_line_claim(struct fw_irqs *irqs, struct fw_line *line);
 void fw_line_release(struct fw_irqs *irqs, struct fw_line *line);
 void fw_line_set(struct fw_irqs *irqs, struct fw_line *line, uint32_t level);
 lichen_status fw_line_eventfd(struct fw_irqs *irqs, struct fw_line *line);
+/* Takes them back. */
+void fw_line_eventfd_close(struct fw_irqs *irqs, struct fw_line *line);
+/* 1: only this claim has the line, so that its flags may change. */
+int fw_line_alone(struct fw_irqs *irqs, const struct fw_line *line);
+/* The line, whose claim is the only one, gets other flags; its level is dropped with that. */
+void fw_line_change(struct fw_irqs *irqs, struct fw_line *line, uint32_t flags);
 
 /* The level of each pin that level-triggered claimants give it, one byte a pin.  [control] */
 void fw_lines_levels(struct fw_irqs *irqs, uint8_t levels[static FW_PINS_MAX]);
@@ -83,10 +89,17 @@ lichen_status fw_message_claim(struct fw_irqs *irqs, struct fw_message *message)
 void fw_message_release(struct fw_irqs *irqs, struct fw_message *message);
 lichen_status fw_message_update(struct fw_irqs *irqs, struct fw_message *message,
 				const struct lichen_message *to);
+/* 1: its address is one of messages. */
+int fw_message_valid(const struct lichen_message *to);
+/* As update, where it is another address or other data than it has. */
+lichen_status fw_message_renew(struct fw_irqs *irqs, struct fw_message *message,
+			       const struct lichen_message *to);
 /* A negative status: the hypervisor does not take its eventfd any more.  */
 lichen_status fw_message_mask(struct fw_irqs *irqs, struct fw_message *message, uint32_t mask);
 uint32_t fw_message_pending(struct fw_message *message);
 void fw_message_send(struct fw_irqs *irqs, struct fw_message *message);
 lichen_status fw_message_eventfd(struct fw_irqs *irqs, struct fw_message *message);
+/* Takes it back. */
+void fw_message_eventfd_close(struct fw_irqs *irqs, struct fw_message *message);
 
 #endif

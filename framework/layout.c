@@ -165,9 +165,9 @@ static void fw_layout_visit(void *context, const struct fw_bus_part *seen)
 }
 
 /* Each window painted over others leaves at most two parts more. */
-static lichen_status fw_layout_grow(struct fw_layout *layout)
+static lichen_status fw_layout_grow(struct fw_layout *layout, uint32_t more)
 {
-	const uint32_t room = 2 * fw_bus_count(layout->mmio) + 2;
+	const uint32_t room = 2 * (fw_bus_count(layout->mmio) + more) + 2;
 	struct fw_window_slot *slots;
 	struct fw_visible *spare, *parts;
 
@@ -338,13 +338,23 @@ lichen_status fw_layout_follow(struct fw_layout *layout, struct ld_error *error)
 	if (atomic_load(&layout->windows) == 0)
 		return 0;
 	pthread_mutex_lock(&layout->lock);
-	status = fw_layout_grow(layout);
+	status = fw_layout_grow(layout, 0);
 	if (status < 0) {
 		ld_error_set(error, "out of memory");
 	} else {
 		fw_layout_publish(layout);
 		status = fw_layout_slots(layout, error);
 	}
+	pthread_mutex_unlock(&layout->lock);
+	return status;
+}
+
+lichen_status fw_layout_prepare(struct fw_layout *layout, uint32_t more)
+{
+	lichen_status status;
+
+	pthread_mutex_lock(&layout->lock);
+	status = fw_layout_grow(layout, more);
 	pthread_mutex_unlock(&layout->lock);
 	return status;
 }

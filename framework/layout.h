@@ -75,6 +75,9 @@ lichen_status fw_layout_check(struct fw_layout *layout, lichen_gpa gpa, uint64_t
  * speed.  [control or vcpu]
  */
 lichen_status fw_layout_follow(struct fw_layout *layout, struct ld_error *error);
+/* Room for `more` windows, so that following what brings them needs no memory.
+ * -LICHEN_ENOMEM.  [control] */
+lichen_status fw_layout_prepare(struct fw_layout *layout, uint32_t more);
 /* As fw_memory_remap(), of windows.  [control] */
 lichen_status fw_layout_remap(struct fw_layout *layout, struct ld_error *error);
 

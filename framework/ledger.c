@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "stage.h"
 #include "vm.h"
 
 enum { FW_SLOT_BITS = 16 };
@@ -78,6 +79,8 @@ struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
 			    handle >> FW_SLOT_BITS)
 			return claim;
 	}
+	if (atomic_load_explicit(&in->replaced, memory_order_relaxed))
+		return NULL; /* its successor has it */
 	fw_host.log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
 			  "%s: 0x%llx is no %s of this instance", function,
 			  (unsigned long long)handle, fw_claim_kind_name(kind));
@@ -92,6 +95,8 @@ static void fw_claim_out(struct fw_claim *claim)
 void fw_claim_forget(struct fw_claim *claim)
 {
 	fw_claim_out(claim);
+	if (claim->in->stage && fw_stage_drop(claim))
+		return;
 	free(claim);
 }
 
@@ -100,6 +105,8 @@ void fw_claim_drop(struct fw_claim *claim)
 	struct lichen_vm *vm = claim->in->vm;
 
 	fw_claim_out(claim);
+	if (claim->in->stage && fw_stage_drop(claim))
+		return;
 	switch (claim->kind) {
 	case FW_CLAIM_LINE:
 		fw_line_release(&vm->irqs, &claim->line);
@@ -120,6 +127,8 @@ void fw_claim_drop(struct fw_claim *claim)
 		close(claim->bell.hv.descriptor);
 		break;
 	case FW_CLAIM_THREAD:
+		if (claim->in->stage)
+			fw_threads_start(claim->in, FW_START_NEVER);
 		pthread_join(claim->thread, NULL);
 		break;
 	case FW_CLAIM_MSRS:
@@ -168,4 +177,8 @@ void fw_ledger_revoke(struct lichen_instance *in)
 	fw_memory_unreserve(&in->vm->memory, in);
 	if (in->vm->console_owner == in)
 		in->vm->console_owner = NULL;
+	if (in->vm->irqchip_owner == in)
+		in->vm->irqchip_owner = NULL;
+	if (in->vm->pit_owner == in)
+		in->vm->pit_owner = NULL;
 }

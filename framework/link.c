@@ -14,6 +14,8 @@ enum {
 	FW_CUT_NS = 20000,
 };
 
+static _Thread_local int links_passed; /* by this thread, shut or not */
+
 const struct lichen_provide *fw_provided(const struct lichen_class *class, const char *id)
 {
 	const struct lichen_provide *provides =
@@ -94,7 +96,7 @@ lichen_status fw_host_post(struct lichen_instance *in, uint64_t client, uint32_t
 
 	if (size > FW_POST_MAX)
 		return -LICHEN_E2BIG;
-	if (!fw_client(in, client, &serial))
+	if (in->stage || !fw_client(in, client, &serial))
 		return -LICHEN_ENODEV;
 	posted = malloc(sizeof(*posted) + size);
 	if (!posted)
@@ -109,6 +111,34 @@ lichen_status fw_host_post(struct lichen_instance *in, uint64_t client, uint32_t
 		memcpy(posted->data, data, size);
 	fw_loop_post(&in->vm->loop, &posted->post);
 	return 0;
+}
+
+/* Twice, so that one that an event asks for comes as well. */
+void fw_events_drain(struct lichen_vm *vm)
+{
+	fw_loop_drain_of(&vm->loop, fw_event_run);
+	fw_loop_drain_of(&vm->loop, fw_event_run);
+}
+
+struct fw_events_heir {
+	struct lichen_instance *from, *to;
+};
+
+static void fw_event_pass(struct fw_post *post, void *context)
+{
+	const struct fw_events_heir *heir = context;
+	struct fw_event *event = (struct fw_event *)post;
+
+	if (event->provider == heir->from)
+		event->provider = heir->to;
+}
+
+void fw_events_pass(struct lichen_vm *vm, struct lichen_instance *from,
+		    struct lichen_instance *to)
+{
+	struct fw_events_heir heir = { .from = from, .to = to };
+
+	fw_loop_each(&vm->loop, fw_event_run, fw_event_pass, &heir);
 }
 
 /* --- provider's side --- */
@@ -179,33 +209,54 @@ static lichen_status fw_link_join(struct fw_link *link, struct lichen_instance *
 	return 0;
 }
 
-/*
- * Empties `link`.  Those who are inside leave without waiting for the control thread:
- * so this ends.
- */
-static void fw_link_cut(struct fw_link *link)
+/* Those who are inside leave without waiting for the control thread: so this ends. */
+static void fw_link_wait(struct fw_link *link)
 {
-	struct lichen_instance *provider = link->provider;
-
-	if (atomic_exchange(&link->closed, 1))
-		return;
 	for (uint32_t turn = 0; atomic_load(&link->uses); turn++) {
 		if (turn < FW_CUT_YIELDS)
 			sched_yield();
 		else
 			nanosleep(&(struct timespec){ .tv_nsec = FW_CUT_NS }, NULL);
 	}
+}
+
+void fw_link_shut(struct fw_link *link)
+{
+	atomic_store(&link->closed, FW_LINK_SHUT);
+	fw_link_wait(link);
+}
+
+void fw_links_pass(int pass)
+{
+	links_passed = pass;
+}
+
+/* The provider forgets the link, and hears of it. */
+static void fw_link_leave(struct fw_link *link)
+{
+	struct lichen_instance *provider = link->provider;
+
 	pthread_mutex_lock(&provider->clients_lock);
 	provider->clients[link->pub.client - 1] = NULL;
 	pthread_mutex_unlock(&provider->clients_lock);
 	fw_client_tell(link, 0);
+}
+
+/* Empties `link`. */
+static void fw_link_cut(struct fw_link *link)
+{
+	if (atomic_exchange(&link->closed, FW_LINK_CLOSED) == FW_LINK_CLOSED)
+		return;
+	fw_link_wait(link);
+	if (!link->apart)
+		fw_link_leave(link);
 	link->pub.ops = NULL;
 	link->pub.self = NULL;
 	link->pub.generation++;
 }
 
-/* An empty link for need `index`, one that has lost its provider where there is one. */
-static struct fw_link *fw_link_new(struct lichen_instance *in, uint32_t index)
+/* One that has lost its provider where there is one. */
+struct fw_link *fw_link_new(struct lichen_instance *in, uint32_t index)
 {
 	struct fw_link *link = in->all_links;
 
@@ -225,26 +276,30 @@ static struct fw_link *fw_link_new(struct lichen_instance *in, uint32_t index)
 	return link;
 }
 
-/* Ties need `index` to `provider`, in the order of creation. */
-static lichen_status fw_link_add(struct lichen_instance *in, uint32_t index,
-				 struct lichen_instance *provider)
+/* In the order in which providers were created. */
+void fw_link_list(struct fw_link *link)
 {
-	struct fw_links *links = &in->links[index];
+	struct fw_links *links = &link->consumer->links[link->need];
+	const uint32_t index = link->provider->spec->index;
+	uint32_t at = links->count++;
+
+	for (; at > 0 && links->items[at - 1]->provider->spec->index > index; at--)
+		links->items[at] = links->items[at - 1];
+	links->items[at] = link;
+}
+
+lichen_status fw_link_add(struct lichen_instance *in, uint32_t index,
+			  struct lichen_instance *provider)
+{
 	struct fw_link *link = fw_link_new(in, index);
-	uint32_t at = links->count;
 	lichen_status status;
 
 	if (!link)
 		return -LICHEN_ENOMEM;
 	status = fw_link_join(link, provider);
-	if (status < 0)
-		return status;
-	for (; at > 0 && links->items[at - 1]->provider->spec->index > provider->spec->index;
-	     at--)
-		links->items[at] = links->items[at - 1];
-	links->items[at] = link;
-	links->count++;
-	return 0;
+	if (status == 0)
+		fw_link_list(link);
+	return status;
 }
 
 /* Takes `link` away from those that host->link_at() knows. */
@@ -262,8 +317,7 @@ static void fw_link_drop(struct fw_link *link)
 
 /* --- all links of a consumer --- */
 
-/* Stores the address of need `index`'s link where the class wants it. */
-static void fw_link_store(struct lichen_instance *in, uint32_t index)
+void fw_link_store(struct lichen_instance *in, uint32_t index)
 {
 	const struct lichen_need *need = &FW_ITEMS(struct lichen_need, in->class->needs)[index];
 	const struct lichen_link *pub = NULL;
@@ -275,7 +329,7 @@ static void fw_link_store(struct lichen_instance *in, uint32_t index)
 	memcpy((uint8_t *)in->self + need->offset, &pub, sizeof(pub));
 }
 
-lichen_status fw_links_make(struct lichen_instance *in)
+lichen_status fw_links_room(struct lichen_instance *in)
 {
 	const struct lichen_need *needs = FW_ITEMS(struct lichen_need, in->class->needs);
 	const uint32_t need_count = in->class->needs.count;
@@ -284,13 +338,26 @@ lichen_status fw_links_make(struct lichen_instance *in)
 	if (!in->links)
 		return -LICHEN_ENOMEM;
 	for (uint32_t i = 0; i < need_count; i++) {
-		const struct fw_tie *tie = &in->spec->ties[i];
-		const uint32_t room =
-			needs[i].flags & LICHEN_NEED_MANY ? FW_INSTANCES_MAX : tie->count + 1;
+		const uint32_t room = needs[i].flags & LICHEN_NEED_MANY
+					      ? FW_INSTANCES_MAX
+					      : in->spec->ties[i].count + 1;
 
 		in->links[i].items = calloc(room, sizeof(struct fw_link *));
 		if (!in->links[i].items)
 			return -LICHEN_ENOMEM;
+	}
+	return 0;
+}
+
+lichen_status fw_links_make(struct lichen_instance *in)
+{
+	const lichen_status room = fw_links_room(in);
+
+	if (room < 0)
+		return room;
+	for (uint32_t i = 0; i < in->class->needs.count; i++) {
+		const struct fw_tie *tie = &in->spec->ties[i];
+
 		for (uint32_t k = 0; k < tie->count; k++) {
 			lichen_status status = fw_link_add(in, i, tie->providers[k]->instance);
 
@@ -362,6 +429,18 @@ void fw_links_free(struct lichen_instance *in)
 
 /* --- as instances see it --- */
 
+/* Waits while it is shut: no longer than vCPUs stand still for that.  0: it is empty. */
+static int fw_link_opens(struct fw_link *link)
+{
+	while (atomic_load(&link->closed) == FW_LINK_SHUT && !links_passed) {
+		atomic_fetch_sub(&link->uses, 1);
+		while (atomic_load(&link->closed) == FW_LINK_SHUT)
+			nanosleep(&(struct timespec){ .tv_nsec = FW_CUT_NS }, NULL);
+		atomic_fetch_add(&link->uses, 1);
+	}
+	return atomic_load(&link->closed) != FW_LINK_CLOSED;
+}
+
 lichen_status fw_host_enter(struct lichen_instance *in, const struct lichen_link *pub)
 {
 	/* The host's own, of which plugins see the first member. */
@@ -371,7 +450,7 @@ lichen_status fw_host_enter(struct lichen_instance *in, const struct lichen_link
 	if (!link)
 		return -LICHEN_ENODEV;
 	atomic_fetch_add(&link->uses, 1);
-	if (atomic_load(&link->closed)) {
+	if (fw_unlikely(atomic_load(&link->closed)) && !fw_link_opens(link)) {
 		atomic_fetch_sub(&link->uses, 1);
 		return -LICHEN_ENODEV;
 	}

@@ -61,6 +61,51 @@ void fw_loop_forget(struct fw_loop *loop,
 	pthread_mutex_unlock(&loop->lock);
 }
 
+/* The oldest post with this `run`, if its number is at most `last`; else NULL. */
+static struct fw_post *fw_loop_take_of(struct fw_loop *loop, void (*run)(struct fw_post *post),
+				       uint64_t last)
+{
+	struct fw_post **at = &loop->first_post, *post;
+
+	pthread_mutex_lock(&loop->lock);
+	while (*at && (*at)->run != run)
+		at = &(*at)->next;
+	post = *at;
+	if (post && post->number <= last) {
+		*at = post->next;
+		if (!post->next)
+			loop->last_post = at;
+	} else {
+		post = NULL;
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return post;
+}
+
+void fw_loop_drain_of(struct fw_loop *loop, void (*run)(struct fw_post *post))
+{
+	struct fw_post *post;
+	uint64_t last;
+
+	pthread_mutex_lock(&loop->lock);
+	last = loop->posted;
+	pthread_mutex_unlock(&loop->lock);
+	while ((post = fw_loop_take_of(loop, run, last))) {
+		post->run(post);
+		free(post);
+	}
+}
+
+void fw_loop_each(struct fw_loop *loop, void (*run)(struct fw_post *post),
+		  void (*see)(struct fw_post *post, void *context), void *context)
+{
+	pthread_mutex_lock(&loop->lock);
+	for (struct fw_post *post = loop->first_post; post; post = post->next)
+		if (post->run == run)
+			see(post, context);
+	pthread_mutex_unlock(&loop->lock);
+}
+
 static void fw_loop_woken(uv_async_t *wake)
 {
 	fw_loop_drain(wake->data);

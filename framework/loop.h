@@ -94,6 +94,12 @@ void fw_loop_forget(struct fw_loop *loop,
 		    int (*match)(const struct fw_post *post, const void *context),
 		    const void *context);
 
+/* Runs what was posted up to now with this `run`, before all else.  [control] */
+void fw_loop_drain_of(struct fw_loop *loop, void (*run)(struct fw_post *post));
+/* Shows each post that waits and has this `run`; `see` posts nothing.  [control] */
+void fw_loop_each(struct fw_loop *loop, void (*run)(struct fw_post *post),
+		  void (*see)(struct fw_post *post, void *context), void *context);
+
 /*
  * Watches `descriptor` for `events`.  -LICHEN_EPERM: it is always ready;
  * -LICHEN_EEXIST: it is watched; -LICHEN_EBADF; -LICHEN_ENOSPC.  [control]

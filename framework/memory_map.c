@@ -359,6 +359,24 @@ void fw_memory_unreserve(struct fw_memory *memory, const void *owner)
 	memory->reserved_count = kept;
 }
 
+int fw_memory_reserves(const struct fw_memory *memory, const void *owner, lichen_gpa gpa,
+		       uint64_t size, uint32_t type)
+{
+	for (uint32_t i = 0; i < memory->reserved_count; i++)
+		if (memory->reserved_by[i] == owner && memory->reserved[i].gpa == gpa &&
+		    memory->reserved[i].size == size && memory->reserved[i].type == type)
+			return 1;
+	return 0;
+}
+
+void fw_memory_pass(struct fw_memory *memory, const void *owner, const void *heir,
+		    lichen_gpa gpa)
+{
+	for (uint32_t i = 0; i < memory->reserved_count; i++)
+		if (memory->reserved_by[i] == owner && memory->reserved[i].gpa == gpa)
+			memory->reserved_by[i] = heir;
+}
+
 /* Walks pieces and reservations in step; both are sorted, reservations lie in pieces. */
 lichen_status fw_memory_range(const struct fw_memory *memory, uint32_t index,
 			      struct lichen_range *range)

@@ -83,6 +83,12 @@ int fw_memory_touches(const struct fw_memory *memory, lichen_gpa gpa, uint64_t s
 lichen_status fw_memory_reserve(struct fw_memory *memory, const void *owner, lichen_gpa gpa,
 				uint64_t size, uint32_t type);
 void fw_memory_unreserve(struct fw_memory *memory, const void *owner);
+/* 1: `owner` has reserved just that. */
+int fw_memory_reserves(const struct fw_memory *memory, const void *owner, lichen_gpa gpa,
+		       uint64_t size, uint32_t type);
+/* What `owner` has reserved at `gpa` is `heir`'s. */
+void fw_memory_pass(struct fw_memory *memory, const void *owner, const void *heir,
+		    lichen_gpa gpa);
 lichen_status fw_memory_range(const struct fw_memory *memory, uint32_t index,
 			      struct lichen_range *range);
 

@@ -60,7 +60,7 @@ static lichen_status fw_message_attach(struct fw_irqs *irqs, struct fw_message *
 }
 
 /* Takes the eventfd and the route away. */
-static void fw_message_close(struct fw_irqs *irqs, struct fw_message *message)
+void fw_message_eventfd_close(struct fw_irqs *irqs, struct fw_message *message)
 {
 	pthread_mutex_lock(&irqs->routes_lock);
 	if (message->gsi) {
@@ -103,10 +103,26 @@ static lichen_status fw_message_publish(struct fw_irqs *irqs, struct fw_message 
 	return status;
 }
 
+int fw_message_valid(const struct lichen_message *to)
+{
+	return to->address >= FW_MSI_BASE && to->address - FW_MSI_BASE < FW_MSI_SIZE;
+}
+
+lichen_status fw_message_renew(struct fw_irqs *irqs, struct fw_message *message,
+			       const struct lichen_message *to)
+{
+	int same;
+
+	pthread_mutex_lock(&message->lock);
+	same = message->valid && message->address == to->address && message->data == to->data;
+	pthread_mutex_unlock(&message->lock);
+	return same ? 0 : fw_message_update(irqs, message, to);
+}
+
 lichen_status fw_message_update(struct fw_irqs *irqs, struct fw_message *message,
 				const struct lichen_message *to)
 {
-	if (to->address < FW_MSI_BASE || to->address - FW_MSI_BASE >= FW_MSI_SIZE)
+	if (!fw_message_valid(to))
 		return -LICHEN_EINVAL;
 	pthread_mutex_lock(&message->lock);
 	message->address = to->address;
@@ -192,13 +208,13 @@ lichen_status fw_message_eventfd(struct fw_irqs *irqs, struct fw_message *messag
 	if (status == 0)
 		status = fw_message_publish(irqs, message);
 	if (status < 0)
-		fw_message_close(irqs, message);
+		fw_message_eventfd_close(irqs, message);
 	return status;
 }
 
 void fw_message_release(struct fw_irqs *irqs, struct fw_message *message)
 {
 	if (message->trigger >= 0)
-		fw_message_close(irqs, message);
+		fw_message_eventfd_close(irqs, message);
 	pthread_mutex_destroy(&message->lock);
 }

@@ -6,6 +6,7 @@
  */
 #include <time.h>
 
+#include "stage.h"
 #include "vm.h"
 
 enum { FW_MOVE_NS = 20000 }; /* between two looks at a window that is being moved */
@@ -115,6 +116,8 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 
 	if (window >= in->class->windows.count)
 		return -LICHEN_EINVAL;
+	if (in->stage)
+		return fw_stage_unplace(in, window);
 	place = fw_place_begin(in, window);
 	if (!place)
 		return -LICHEN_EBUSY;
@@ -149,6 +152,11 @@ void fw_unplace_all(struct lichen_instance *in)
 	struct lichen_vm *vm = in->vm;
 	uint32_t memory = 0;
 
+	if (in->stage) { /* none of them is anywhere yet */
+		for (uint32_t i = 0; i < in->class->windows.count; i++)
+			in->places[i].bus = NULL;
+		return;
+	}
 	pthread_mutex_lock(&vm->place_lock);
 	in->leaving = 1;
 	while (fw_places_move(in)) {
@@ -174,7 +182,7 @@ void fw_unplace_all(struct lichen_instance *in)
 }
 
 /* Caller holds place_lock, under which no target changes. */
-static void fw_place_blame(struct lichen_instance *in, const struct lichen_window *window,
+static void fw_place_clash(struct lichen_instance *in, const struct lichen_window *window,
 			   const struct fw_bus *bus, uint64_t start,
 			   const struct fw_target *clash)
 {
@@ -185,6 +193,20 @@ static void fw_place_blame(struct lichen_instance *in, const struct lichen_windo
 		      (unsigned long long)start, (unsigned long long)(start + window->size - 1),
 		      other->spec->id, (unsigned long long)clash->start,
 		      (unsigned long long)(clash->start + clash->window->size - 1));
+}
+
+void fw_place_blame(struct lichen_instance *in, const struct lichen_window *window,
+		    const struct fw_bus *bus, uint64_t start, lichen_status status,
+		    const struct fw_target *clash)
+{
+	if (status == -LICHEN_EEXIST && clash)
+		fw_place_clash(in, window, bus, start, clash);
+	else if (status == -LICHEN_ERANGE)
+		fw_host.error(in,
+			      "window %s: 0x%llx: %llu bytes from there pass the end of the %s",
+			      window->name, (unsigned long long)start,
+			      (unsigned long long)window->size,
+			      fw_places_port(in, bus) ? "ports, 0xffff" : "address space");
 }
 
 /*
@@ -219,9 +241,8 @@ static lichen_status fw_place_move(struct lichen_instance *in, struct fw_place *
 	return 0;
 }
 
-/* What the bus is to see of the window. */
-static struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *place,
-					const struct lichen_window *declared, uint64_t start)
+struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *place,
+				 const struct lichen_window *declared, uint64_t start)
 {
 	struct fw_target target = { .window = declared,
 				    .self = in->self,
@@ -248,14 +269,8 @@ static lichen_status fw_place_try(struct lichen_instance *in, struct fw_place *p
 
 	place->targets[!place->current] = fw_place_target(in, place, declared, start);
 	status = fw_place_move(in, place, bus, &clash);
-	if (status == -LICHEN_EEXIST && clash)
-		fw_place_blame(in, declared, bus, start, clash);
-	else if (status == -LICHEN_ERANGE)
-		fw_host.error(in,
-			      "window %s: 0x%llx: %llu bytes from there pass the end of the %s",
-			      declared->name, (unsigned long long)start,
-			      (unsigned long long)declared->size,
-			      fw_places_port(in, bus) ? "ports, 0xffff" : "address space");
+	if (status < 0)
+		fw_place_blame(in, declared, bus, start, status, clash);
 	return status;
 }
 
@@ -321,6 +336,8 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 			      declared->name, (unsigned long long)start);
 		return -LICHEN_EEXIST;
 	}
+	if (in->stage)
+		return fw_stage_place(in, window, bus, start);
 	place = fw_place_begin(in, window);
 	if (!place)
 		return -LICHEN_EBUSY;

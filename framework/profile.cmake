@@ -14,6 +14,7 @@ add_library(lichen_profile STATIC
 	${CMAKE_CURRENT_LIST_DIR}/profile_order.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_param.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_print.c
+	${CMAKE_CURRENT_LIST_DIR}/profile_rebind.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_scalar.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_tree.c
 	${CMAKE_CURRENT_LIST_DIR}/profile_yaml.c

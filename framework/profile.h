@@ -80,6 +80,7 @@ struct fw_spec {
 	struct fw_value *values;	  /* one a declared parameter, in the class's order */
 	struct fw_tie *ties;		  /* one a declared need, in the class's order */
 	struct lichen_instance *instance; /* what a VM made of it; NULL: nothing */
+	void *own; /* where values and ties lie once it was bound anew; NULL: the profile's */
 };
 
 /* A plugin that is open: its name means it before any file. */
@@ -187,13 +188,43 @@ lichen_status fw_profile_shrink(struct fw_profile *profile, struct fw_spec *spec
 void fw_profile_print(const struct fw_profile *profile, FILE *to);
 
 /*
+ * profile_rebind.c: a spec as its entry reads to another file of the same plugin.  made:
+ * the spec as it would be, `spec` itself is unchanged.  Refused, with the parameter's or
+ * the need's name in diags: what the entry says must mean something to the other class,
+ * and what that asks for must be said.  -LICHEN_EINVAL, -LICHEN_EACCES: the entry pins
+ * another file; -LICHEN_ENOMEM.  After success fw_rebind_free() is owed.  [control]
+ */
+struct fw_rebind;
+lichen_status fw_rebind_make(struct fw_profile *profile, const struct fw_spec *spec,
+			     struct ld_plugin *plugin, struct fw_rebind **made,
+			     struct fw_diags *diags);
+/* The other one of the two: first the spec to be, once swapped the spec that was. */
+struct fw_spec *fw_rebind_spec(struct fw_rebind *rebind);
+/* The spec, at its old address, becomes what it was to be. */
+void fw_rebind_swap(struct fw_rebind *rebind);
+/*
+ * Frees fw_rebind_spec(), which nobody uses any more, and gives back its use of a plugin.
+ * NULL: nothing.  -LICHEN_EBUSY: that stays mapped, and `why` says by what.
+ */
+lichen_status fw_rebind_free(struct fw_rebind *rebind, struct ld_error *why);
+
+/*
  * Stores the values in `instance` (class->instance_size bytes); opens FILEs.
  * A file that does not open: a sentence with its place in diags, and what was
  * opened is closed: -LICHEN_EINVAL.  Texts stay the spec's.
  */
 lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
 			      struct fw_diags *diags);
+/*
+ * The same for an instance that stands in for `old`: a FILE that both have alike is the
+ * same open file, not opened again.
+ */
+lichen_status fw_values_inherit(const struct fw_spec *spec, void *instance,
+				const struct fw_spec *old, const void *old_instance,
+				struct fw_diags *diags);
 /* Closes what fw_values_store() opened, and removes the names of sockets that listened. */
 void fw_values_close(const struct fw_spec *spec, void *instance);
+/* The same, but the names that are `heir`'s as well stay. */
+void fw_values_leave(const struct fw_spec *spec, void *instance, const struct fw_spec *heir);
 
 #endif

@@ -228,21 +228,20 @@ void fw_load_close(struct fw_load *load)
 lichen_status fw_instance_close(struct fw_instance *instance, struct ld_error *why)
 {
 	struct fw_spec *spec = &instance->spec;
-	lichen_status status;
+	lichen_status status = 0;
 
 	for (uint32_t i = 0; spec->class && spec->values && i < spec->class->params.count; i++)
 		if (spec->values[i].given > 0)
 			(void)close(spec->values[i].given);
-	if (!spec->plugin)
-		return 0;
-	status = ld_close(spec->plugin, why);
+	if (spec->plugin)
+		status = ld_close(spec->plugin, why);
 	spec->plugin = NULL;
 	spec->class = NULL;
+	fw_rebound_clear(spec);
 	return status;
 }
 
-/* Memory for what the class declares; 0, or -1: none left. */
-static int instance_make_room(struct fw_load *load, struct fw_instance *instance)
+int fw_instance_room(struct fw_load *load, struct fw_instance *instance)
 {
 	const struct lichen_class *class = instance->spec.class;
 	struct fw_arena *arena = load->arena;
@@ -316,7 +315,7 @@ struct fw_instance *fw_instance_add(struct fw_load *load, struct fw_node *node,
 		load->incomplete = 1;
 		return instance;
 	}
-	if (instance_make_room(load, instance)) {
+	if (fw_instance_room(load, instance)) {
 		instance->spec.class = NULL;
 		return instance;
 	}

@@ -51,7 +51,8 @@ static void tie_all(struct fw_load *load, const struct fw_instance *consumer,
 
 	tie->providers = fw_arena_get(load->arena, room * sizeof(struct fw_spec *));
 	for (uint32_t i = 0; tie->providers && i < p->instance_count; i++)
-		if (p->instances[i] != consumer && tie_provides(p->instances[i], need->id))
+		if (p->instances[i] != consumer && p->instances[i] != consumer->twin &&
+		    tie_provides(p->instances[i], need->id))
 			tie->providers[tie->count++] = &p->instances[i]->spec;
 }
 
@@ -138,7 +139,7 @@ static void tie_key(struct fw_load *load, const struct fw_instance *consumer,
 		tie_set(load, tie, provider);
 }
 
-static void tie_instance_needs(struct fw_load *load, struct fw_instance *instance)
+void fw_tie_instance(struct fw_load *load, struct fw_instance *instance)
 {
 	const struct lichen_class *class = instance->spec.class;
 
@@ -158,7 +159,7 @@ void fw_tie_all(struct fw_load *load)
 {
 	for (uint32_t i = load->from; i < load->p->instance_count; i++)
 		if (load->p->instances[i]->spec.class)
-			tie_instance_needs(load, load->p->instances[i]);
+			fw_tie_instance(load, load->p->instances[i]);
 }
 
 static int tie_is_many(const struct lichen_need *need)

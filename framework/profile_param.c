@@ -113,7 +113,7 @@ static void param_default(struct fw_load *load, const struct fw_instance *instan
 					    strlen(param->text_fallback));
 }
 
-static void param_bind(struct fw_load *load, struct fw_instance *instance)
+void fw_param_bind(struct fw_load *load, struct fw_instance *instance)
 {
 	const struct lichen_class *class = instance->spec.class;
 
@@ -152,6 +152,6 @@ void fw_param_bind_all(struct fw_load *load)
 		struct fw_instance *instance = load->p->instances[i];
 
 		if (instance->spec.class && instance->spec.id)
-			param_bind(load, instance);
+			fw_param_bind(load, instance);
 	}
 }

@@ -82,14 +82,15 @@ struct fw_instance {
 	struct fw_instance *parent;
 	struct fw_extension *extension; /* that it came with; NULL: with the profile */
 	struct fw_node *node;
-	const char *id_given;	     /* NULL: it takes a default one */
-	const char *pin;	     /* NULL: none */
-	struct fw_instance **nested; /* one a declared need; NULL: none of its own */
-	struct fw_node **values;     /* one a declared parameter; NULL: absent */
-	uint8_t *bad;		     /* one a declared parameter; 1: its value was refused */
-	uint32_t waiting;	     /* ordering: providers that have no place yet */
-	uint32_t placed;	     /* ordering: 1 has its place */
-	uint32_t visited;	     /* ordering: step of the search for a circle */
+	const char *id_given;		/* NULL: it takes a default one */
+	const char *pin;		/* NULL: none */
+	struct fw_instance **nested;	/* one a declared need; NULL: none of its own */
+	struct fw_node **values;	/* one a declared parameter; NULL: absent */
+	uint8_t *bad;			/* one a declared parameter; 1: its value was refused */
+	const struct fw_instance *twin; /* the one whose spec is bound anew in this one */
+	uint32_t waiting;		/* ordering: providers that have no place yet */
+	uint32_t placed;		/* ordering: 1 has its place */
+	uint32_t visited;		/* ordering: step of the search for a circle */
 };
 
 struct fw_opened {
@@ -135,6 +136,10 @@ struct fw_load {
 
 /* Marks of overrides have this very pointer as file; line: which one, from 1. */
 extern const char fw_set_file[];
+
+/* --- profile.c --- */
+/* The current folder with a slash behind it, for FILEs; "" where it has no name. */
+const char *fw_profile_folder(struct fw_arena *arena);
 
 /* --- profile_tree.c --- */
 struct fw_node *fw_node_new(struct fw_load *load, enum fw_node_type type, struct fw_mark mark);
@@ -215,6 +220,8 @@ void fw_bind(struct fw_load *load, struct fw_node *root);
 struct fw_instance *fw_instance_add(struct fw_load *load, struct fw_node *node,
 				    enum fw_place place, const char *path,
 				    struct fw_instance *parent);
+/* Memory for what the instance's class declares; 0, or -1: none left. */
+int fw_instance_room(struct fw_load *load, struct fw_instance *instance);
 /*
  * Closes what the instance has open: its plugin and files that were given.  0, or
  * -LICHEN_EBUSY: the plugin stays mapped, and `why` says by what.
@@ -230,6 +237,11 @@ int fw_id_valid(const char *text);
 /* --- profile_param.c --- */
 /* Types the parameters of the load's instances. */
 void fw_param_bind_all(struct fw_load *load);
+void fw_param_bind(struct fw_load *load, struct fw_instance *instance);
+
+/* --- profile_rebind.c --- */
+/* Frees what a spec that was bound anew lies in. */
+void fw_rebound_clear(struct fw_spec *spec);
 
 /* --- profile_clash.c --- */
 void fw_clash(struct fw_load *load);
@@ -237,6 +249,7 @@ void fw_clash(struct fw_load *load);
 /* --- profile_order.c --- */
 /* Ties the needs of the load's instances to providers. */
 void fw_tie_all(struct fw_load *load);
+void fw_tie_instance(struct fw_load *load, struct fw_instance *instance);
 /* Ties what earlier instances need MANY of to the load's instances; and the opposite. */
 void fw_tie_many(struct fw_load *load);
 void fw_untie_many(struct fw_profile_private *p, const struct fw_spec *provider);

@@ -116,10 +116,57 @@ static int values_duplicate(const struct lichen_param *param, int given, const c
 	return file;
 }
 
+/* An instance whose open files another one takes over. */
+struct values_old {
+	const struct fw_spec *spec;
+	const void *instance;
+};
+
+/*
+ * The parameter of `spec` that is a FILE of that name, opened in this way from this path;
+ * NULL: there is none.
+ */
+static const struct lichen_param *values_same(const struct fw_spec *spec,
+					      const struct lichen_param *param,
+					      const char *text)
+{
+	const struct lichen_param *params = spec->class->params.items;
+
+	for (uint32_t i = 0; text && i < spec->class->params.count; i++)
+		if (params[i].type == LICHEN_FILE && params[i].flags == param->flags &&
+		    strcmp(params[i].name, param->name) == 0)
+			return spec->values[i].text && strcmp(spec->values[i].text, text) == 0
+				       ? &params[i]
+				       : NULL;
+	return NULL;
+}
+
+/* The same open file as the old one's, one that was given, or a fresh one; -1: none, and why.
+ */
+static int values_file(const struct values_old *old, const struct lichen_param *param,
+		       const struct fw_value *value, const char **why)
+{
+	const struct lichen_param *same =
+		old ? values_same(old->spec, param, value->text) : NULL;
+	int32_t file = -1;
+
+	if (same)
+		memcpy(&file, (const unsigned char *)old->instance + same->offset,
+		       sizeof(file));
+	if (file < 0 && value->given)
+		return values_duplicate(param, value->given, why);
+	if (file < 0) /* not there, or closed by the plugin itself */
+		return values_open(param, value->text, why);
+	file = fcntl(file, F_DUPFD_CLOEXEC, 3);
+	if (file < 0)
+		*why = values_reason(errno);
+	return file;
+}
+
 /* Stores one value; -1: told. */
 static int values_store_one(const struct fw_spec *spec, const struct lichen_param *param,
 			    const struct fw_value *value, unsigned char *member,
-			    struct fw_diags *diags)
+			    const struct values_old *old, struct fw_diags *diags)
 {
 	const uint8_t u8 = (uint8_t)value->number;
 	const uint16_t u16 = (uint16_t)value->number;
@@ -146,10 +193,8 @@ static int values_store_one(const struct fw_spec *spec, const struct lichen_para
 		memcpy(member, &text, sizeof(text));
 		break;
 	case LICHEN_FILE:
-		if (value->given)
-			file = values_duplicate(param, value->given, &why);
-		else if (text)
-			file = values_open(param, text, &why);
+		if (text)
+			file = values_file(old, param, value, &why);
 		if (why)
 			fw_diag(diags, value->mark.file ? value->mark : spec->mark,
 				"%s %s: %s %s: %s", spec->path, spec->id, param->name,
@@ -163,22 +208,43 @@ static int values_store_one(const struct fw_spec *spec, const struct lichen_para
 	return why ? -1 : 0;
 }
 
-lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
-			      struct fw_diags *diags)
+static lichen_status values_store(const struct fw_spec *spec, void *instance,
+				  const struct values_old *old, struct fw_diags *diags)
 {
 	const struct lichen_param *params = spec->class->params.items;
 	int failed = 0;
 
 	for (uint32_t i = 0; i < spec->class->params.count; i++)
 		failed |= values_store_one(spec, &params[i], &spec->values[i],
-					   (unsigned char *)instance + params[i].offset, diags);
+					   (unsigned char *)instance + params[i].offset, old,
+					   diags);
 	if (!failed)
 		return 0;
-	fw_values_close(spec, instance);
+	fw_values_leave(spec, instance, old ? old->spec : NULL);
 	return -LICHEN_EINVAL;
 }
 
+lichen_status fw_values_store(const struct fw_spec *spec, void *instance,
+			      struct fw_diags *diags)
+{
+	return values_store(spec, instance, NULL, diags);
+}
+
+lichen_status fw_values_inherit(const struct fw_spec *spec, void *instance,
+				const struct fw_spec *old, const void *old_instance,
+				struct fw_diags *diags)
+{
+	const struct values_old from = { .spec = old, .instance = old_instance };
+
+	return values_store(spec, instance, &from, diags);
+}
+
 void fw_values_close(const struct fw_spec *spec, void *instance)
+{
+	fw_values_leave(spec, instance, NULL);
+}
+
+void fw_values_leave(const struct fw_spec *spec, void *instance, const struct fw_spec *heir)
 {
 	const struct lichen_param *params = spec->class->params.items;
 
@@ -192,7 +258,8 @@ void fw_values_close(const struct fw_spec *spec, void *instance)
 		if (file >= 0)
 			(void)close(file);
 		if (file >= 0 && (params[i].flags & LICHEN_PARAM_LISTEN) &&
-		    !spec->values[i].given)
+		    !spec->values[i].given &&
+		    !(heir && values_same(heir, &params[i], spec->values[i].text)))
 			fw_socket_remove(spec->values[i].text);
 		file = -1;
 		memcpy(member, &file, sizeof(file));

@@ -65,7 +65,7 @@ struct lichen_vm {
 	uint32_t resumed;	   /* instances are; [control] */
 	_Atomic uint32_t end;	   /* FW_ENDED | status, once; 0 before */
 	int console_in, console_out;
-	const struct lichen_instance *console_owner;
+	const struct lichen_instance *console_owner, *irqchip_owner, *pit_owner;
 	struct fw_outside_watch *outside;
 	_Atomic uint64_t serials;   /* of handles, so far */
 	pthread_mutex_t place_lock; /* guards where windows and doorbells lie */

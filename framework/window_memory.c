@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host.h"
+#include "stage.h"
 #include "status.h"
 #include "vm.h"
 
@@ -36,6 +37,35 @@ lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags)
 		return -LICHEN_ENOMEM;
 	}
 	return 0;
+}
+
+/* The window of the old class that is the same memory; its count: there is none. */
+static uint32_t fw_window_same(const struct lichen_class *class,
+			       const struct lichen_window *window)
+{
+	const struct lichen_window *windows = FW_ITEMS(struct lichen_window, class->windows);
+	uint32_t i = 0;
+
+	while (i < class->windows.count &&
+	       (windows[i].kind != window->kind || windows[i].size != window->size ||
+		strcmp(windows[i].name, window->name) != 0))
+		i++;
+	return i;
+}
+
+void fw_places_inherit(struct lichen_instance *in, const struct lichen_instance *old)
+{
+	const struct lichen_window *windows =
+		FW_ITEMS(struct lichen_window, in->class->windows);
+
+	for (uint32_t i = 0; i < in->class->windows.count; i++) {
+		const uint32_t same = fw_window_same(old->class, &windows[i]);
+
+		if (windows[i].kind != LICHEN_RAM || same == old->class->windows.count)
+			continue;
+		fw_backing_put(in->places[i].memory.backing);
+		in->places[i].memory.backing = fw_backing_get(old->places[same].memory.backing);
+	}
 }
 
 void fw_places_free(struct lichen_instance *in)
@@ -97,6 +127,8 @@ lichen_status fw_host_window_write(struct lichen_instance *in, uint32_t window, 
 		return -LICHEN_EINVAL;
 	if (!fw_window_holds(backing, offset, size))
 		return -LICHEN_ERANGE;
+	if (in->stage && backing->kind == LICHEN_RAM)
+		return 0; /* what is there is the guest's */
 	if (size)
 		memcpy(backing->host + offset, from, size);
 	fw_backing_mark(backing, offset, size);

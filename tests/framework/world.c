@@ -158,8 +158,8 @@ int world_create_on(struct world *world, const struct hv_ops *hv, int in, int ou
 	int status;
 
 	world_path(world, "world.yaml", profile);
-	(void)snprintf(plugins, sizeof(plugins), "%s/tests/framework-plugins:%s/plugins",
-		       build ? build : WORLD_BUILD, build ? build : WORLD_BUILD);
+	(void)snprintf(plugins, sizeof(plugins), "%s:%s/tests/framework-plugins:%s/plugins",
+		       world->folder, build ? build : WORLD_BUILD, build ? build : WORLD_BUILD);
 	status = fw_vm_create(&options, hv, &world->vm);
 	if (status == 0)
 		world->hvm = world->vm->hvm;

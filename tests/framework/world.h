@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * world.h: a VM over hv_fake out of a profile that the test writes, its plugins
- * being those of tests/framework/plugins and the real ones, and all that it logs.
+ * being those in its folder, those of
+ * tests/framework/plugins and the real ones, and all that it logs.
  */
 #ifndef TEST_WORLD_H
 #define TEST_WORLD_H

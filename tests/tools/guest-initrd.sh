@@ -15,8 +15,14 @@ sleep 1 # a time stamp would differ
 check "it is made again" "$make" "$scratch/deep/two.gz"
 check "and is the same" cmp "$scratch/one.gz" "$scratch/deep/two.gz"
 for file in init bin/busybox modules/button.ko modules/evdev.ko etc/acpi/PWRF/00000080 \
-	scripts/shell scripts/demo scripts/poweroff scripts/info scripts/wait scripts/reboot scripts/crash; do
+	scripts/shell scripts/demo scripts/poweroff scripts/info scripts/wait scripts/reboot scripts/crash \
+	scripts/module scripts/symbiotic sbin/insmod sbin/rmmod; do
 	check "it holds $file" holds "$file"
 done
+echo text >"$scratch/extra"
+check "with a file of one's own it is made" "$make" "$scratch/one.gz" "$scratch/extra"
+check "which is below /lichen" holds lichen/extra
+refuse "a file that is not there makes nothing" "$make" "$scratch/three.gz" "$scratch/nothing"
+check "at all" [ ! -e "$scratch/three.gz" ]
 refuse "without a name it makes nothing" "$make"
 finish

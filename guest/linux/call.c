@@ -30,12 +30,14 @@ enum { CALL_TABLE_PAGES = 4, CALL_FUNCTIONS = 64, CALL_STACK_PAGES = 4 };
 /* Bits of a cr3 with page-table isolation: which half of the pair, and which PCID. */
 enum { CALL_PTI_TABLE = 1 << 12, CALL_PTI_PCID = 1 << 11 };
 
+/* What an NMI adds to the preemption count. */
+enum { CALL_COUNT = NMI_OFFSET + HARDIRQ_OFFSET };
+
 struct call_cpu {
 	struct lichen_call_vcpu *registration; /* in a page that is not shared with another */
 	void *page;			       /* arguments and results */
 	void *stack;
-	int count; /* the preemption count that the call found */
-	bool inside;
+	bool inside; /* a call has raised the preemption count */
 };
 
 static DEFINE_PER_CPU(struct call_cpu, call_cpus);
@@ -169,27 +171,31 @@ notrace void lichen_call_direct(struct call_frame *frame)
 		     offsetof(struct call_frame, arguments) != CALL_FRAME_ARGUMENTS ||
 		     offsetof(struct call_frame, results) != CALL_FRAME_RESULTS ||
 		     sizeof(struct call_frame) != CALL_FRAME_BYTES);
-	cpu->count = preempt_count();
+	__preempt_count_add(CALL_COUNT);
+	barrier();
 	cpu->inside = true;
 	barrier();
-	__preempt_count_add(NMI_OFFSET + HARDIRQ_OFFSET);
 	status = call_run(frame, cpu);
-	__preempt_count_sub(NMI_OFFSET + HARDIRQ_OFFSET);
 	barrier();
 	cpu->inside = false;
+	barrier();
+	__preempt_count_sub(CALL_COUNT);
 	if (status)
 		frame->size = 0;
 	frame->status = (u32)status;
 	frame->done = done_msr;
 }
 
-/* The call that was abandoned left the preemption count as it was in the middle of it. */
+/*
+ * The call that was abandoned left the preemption count raised.  It is lowered, not set: what
+ * the call came upon may have gone on meanwhile.
+ */
 notrace void lichen_call_undo(struct call_frame *frame)
 {
 	struct call_cpu *cpu = this_cpu_ptr(&call_cpus);
 
 	if (cpu->inside)
-		preempt_count_set(cpu->count);
+		__preempt_count_sub(CALL_COUNT);
 	cpu->inside = false;
 	frame->size = 0;
 	frame->status = 0;

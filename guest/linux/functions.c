@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* functions.c: the direct functions: null, echo, and what looks into the kernel. */
+/*
+ * functions.c: the direct functions: null, echo, and what looks into the kernel.  They are
+ * deferred functions as well, for CPUs that are idle.
+ */
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
@@ -27,12 +30,20 @@ static int function_echo(struct lichen_guest_call *call)
 	return 0;
 }
 
-/* Values up to the largest process id mean the process, others an address. */
+/*
+ * Values up to the largest process id mean the process, others an address.  What it gives is
+ * read without faults: it may be nothing, or gone.
+ */
 static struct task_struct *function_task(u64 at)
 {
+	struct task_struct *task;
+
 	if (at > PID_MAX_LIMIT)
 		return (struct task_struct *)at;
-	return pid_task(find_pid_ns((int)at, &init_pid_ns), PIDTYPE_PID);
+	rcu_read_lock();
+	task = pid_task(find_pid_ns((int)at, &init_pid_ns), PIDTYPE_PID);
+	rcu_read_unlock();
+	return task;
 }
 
 struct task_answer {
@@ -158,17 +169,17 @@ static const struct lichen_guest_function list[] = {
 	  .call = function_echo },
 	{ .name = "linux.task_at",
 	  .schema = TASK_SCHEMA,
-	  .flags = LICHEN_CALL_DIRECT,
+	  .flags = BOTH,
 	  .owner = THIS_MODULE,
 	  .call = function_task_at },
 	{ .name = "linux.translate",
 	  .schema = "address:x64 space:x64 -> physical:x64 page:u64",
-	  .flags = LICHEN_CALL_DIRECT,
+	  .flags = BOTH,
 	  .owner = THIS_MODULE,
 	  .call = function_translate },
 	{ .name = "linux.read",
 	  .schema = "address:x64 size:u32 -> | bytes:data",
-	  .flags = LICHEN_CALL_DIRECT,
+	  .flags = BOTH,
 	  .owner = THIS_MODULE,
 	  .call = function_read },
 };

@@ -18,7 +18,7 @@ plain() { # GUEST: the same on a VMM that is not symbiotic
 check "hostile values in every MSR are #GP, and the guest can register afterwards" \
 	symbiotic 1 sym_msrs 'pebble: every MSR stands it'
 check "user code rings no doorbell" symbiotic 1 sym_user 'pebble: user code rings nothing'
-for guest in sym sym_msrs sym_user; do
+for guest in sym sym_bad sym_msrs sym_user; do
 	check "$guest on a VMM that is not symbiotic passes" plain $guest
 done
 finish

@@ -10,7 +10,8 @@
 #define CALL_RESULTS 32
 #define CALL_DATA 48
 #define CALL_SIZE 56
-#define CALL_BYTES 64
+#define CALL_SERIAL 64
+#define CALL_BYTES 80
 
 	.text
 	.code64
@@ -20,6 +21,7 @@ sym_entry:
 	pushq	%rax			/* the serial, and where the status goes */
 	pushq	$0
 	subq	$CALL_BYTES, %rsp
+	movq	%rax, CALL_SERIAL(%rsp)
 	movq	%rsi, 0(%rsp)
 	movq	%rdx, 8(%rsp)
 	movq	%rcx, 16(%rsp)

@@ -77,6 +77,8 @@ struct sym_call {
 	uint8_t *data;	 /* arguments', then results' */
 	uint32_t size;	 /* bytes of it */
 	uint32_t direct; /* 1: as in an NMI */
+	uint64_t serial; /* of a direct call */
+	uint64_t _pad;	 /* sym_entry.S keeps the stack aligned */
 };
 
 struct sym_function {

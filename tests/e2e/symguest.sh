@@ -17,6 +17,21 @@ plain() { # GUEST: the same on a VMM that is not symbiotic
 
 check "hostile values in every MSR are #GP, and the guest can register afterwards" \
 	symbiotic 1 sym_msrs 'pebble: every MSR stands it'
+# Asked nothing, it only has records that nobody should believe.
+bad_waits() {
+	timeout -k 5 20 "$lichen" run "$here/symbiotic.yaml" --set boot.image="$guests/sym_bad.bin" \
+		--set cpus=2 --stop-timeout 0 >"$scratch/out" 2>"$scratch/err" </dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -q 'pebble: bad' "$scratch/out" && break
+		sleep 0.1
+	done
+	kill -TERM $pid
+	wait $pid
+	printed 'pebble: bad'
+}
+
+check "a guest that does wrong on request comes up" bad_waits
 check "user code rings no doorbell" symbiotic 1 sym_user 'pebble: user code rings nothing'
 for guest in sym sym_bad sym_msrs sym_user; do
 	check "$guest on a VMM that is not symbiotic passes" plain $guest

@@ -292,8 +292,8 @@ static void records(void)
 	entry_of(far)->offset = 0xfffffff8u;
 	entry_of(huge)->size = UINT32_MAX;
 	entry_of(longest)->schema_size = UINT32_MAX;
-	entry_of(unaligned)->offset += 4;
 	memset(entry_of(unaligned)->name, 'x', LICHEN_DIRECTORY_NAME); /* without an end */
+	entry_of(unaligned)->offset += 4;
 	entry_of(inside)->offset = 0; /* the directory itself */
 }
 

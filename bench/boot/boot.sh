@@ -9,7 +9,7 @@
 #	off A B		s from the start to the program's end, after power-off
 set -u
 pairs=$1 lichen=$2 profile=$3 kernel=$4 initrd=$5
-limit=120 # seconds that a boot may take
+limit=600 # seconds that a boot may take
 
 # QEMU's fastest of those that docs/proof/bench.md lists, and the quickest end: without ACPI
 # microvm has no power-off, and a reset by triple fault with -no-reboot ends it.

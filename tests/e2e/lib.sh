@@ -7,6 +7,8 @@ guests=$LICHEN_BUILD/guests
 here=$LICHEN_SOURCE/tests/e2e
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# Without ctest, which gives each test a folder of its own: names of VMs are the test's.
+export LICHEN_RUNTIME_DIR="${LICHEN_RUNTIME_DIR:-$scratch/run}"
 
 # Ends the script where there is no KVM: a skip, or a failure if it was required.
 need_kvm() {

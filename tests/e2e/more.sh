@@ -68,7 +68,7 @@ unix_connects() {
 	machine echo "plugin: unix, listen: a, when_absent: wait"
 	start
 	machine hello "plugin: unix, connect: a"
-	appears "$scratch/a" && status 1 "$lichen" run "$scratch/m.yaml" || return 1
+	appears "$scratch/a" && status 1 "$lichen" run "$scratch/m.yaml" --name second || return 1
 	# The first has heard the second's greeting and echoes; a client ends it.
 	printf q | timeout 60 "$peer" cat "$scratch/a" >"$scratch/out" && ended 1
 }
@@ -82,7 +82,7 @@ unix_in_use() {
 	machine echo "plugin: unix, listen: s"
 	start
 	appears "$scratch/s" || return 1
-	status 2 "$lichen" run "$scratch/m.yaml" && said 'listen s: in use' || return 1
+	status 2 "$lichen" run "$scratch/m.yaml" --name second && said 'listen s: in use' || return 1
 	printf q | timeout 60 "$peer" cat "$scratch/s" >"$scratch/out"
 	ended 1
 }

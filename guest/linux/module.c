@@ -35,18 +35,32 @@ static struct { /* what was accepted and is on its way; of the worker */
 	struct lichen_module_list **list;
 } offer;
 
-static void module_say(u32 serial, u32 state, int status)
+/*
+ * The step from `from` to `to` is made where the VMM has not given the request up meanwhile; a
+ * request that it has put in its place is seen to then.
+ */
+static void module_say(u32 serial, u32 from, u32 to, int status)
 {
+	if (READ_ONCE(page->serial) != serial)
+		goto another;
 	page->status = status;
 	page->text_size = status ? strnlen(page->text, sizeof(page->text)) : 0;
-	smp_store_release(&page->state, state);
+	if (cmpxchg(&page->state, from, to) != from)
+		goto another;
+	if (READ_ONCE(page->serial) != serial) {
+		WRITE_ONCE(page->state, LICHEN_MODULE_ASKED);
+		goto another;
+	}
 	guest_wrmsr(LICHEN_MSR_MODULE_ANSWER, serial);
+	return;
+another:
+	guest_module_serve();
 }
 
-static void module_no(u32 serial, u32 state, int status, const char *why)
+static void module_no(u32 serial, u32 from, u32 to, int status, const char *why)
 {
 	strscpy_pad(page->text, why, sizeof(page->text));
-	module_say(serial, state, status);
+	module_say(serial, from, to, status);
 }
 
 static void module_forget_offer(void)
@@ -131,7 +145,7 @@ static void module_offered(u32 serial)
 	why = module_judge(&status);
 	if (why) {
 		pr_info("refused a module of the VMM's: %s\n", why);
-		module_no(serial, LICHEN_MODULE_REFUSED, status, why);
+		module_no(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_REFUSED, status, why);
 		return;
 	}
 	strscpy(offer.name, page->name, sizeof(offer.name));
@@ -142,12 +156,12 @@ static void module_offered(u32 serial)
 	status = module_room();
 	if (status) {
 		module_forget_offer();
-		module_no(serial, LICHEN_MODULE_REFUSED, status,
+		module_no(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_REFUSED, status,
 			  "the guest has no memory for it");
 		return;
 	}
 	page->list = virt_to_phys(offer.list[0]);
-	module_say(serial, LICHEN_MODULE_ACCEPTED, 0);
+	module_say(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_ACCEPTED, 0);
 }
 
 static int module_load(void)
@@ -187,12 +201,14 @@ static void module_copied(u32 serial)
 	int status;
 
 	if (!offer.pages || offer.serial != serial) {
-		module_no(serial, LICHEN_MODULE_FAILED, -ENOENT, "nothing was accepted");
+		module_no(serial, LICHEN_MODULE_COPIED, LICHEN_MODULE_FAILED, -ENOENT,
+			  "nothing was accepted");
 		return;
 	}
 	status = module_load();
 	module_forget_offer();
-	module_say(serial, status ? LICHEN_MODULE_FAILED : LICHEN_MODULE_LOADED, status);
+	module_say(serial, LICHEN_MODULE_COPIED,
+		   status ? LICHEN_MODULE_FAILED : LICHEN_MODULE_LOADED, status);
 }
 
 static void module_drop(u32 serial)
@@ -209,16 +225,16 @@ static void module_drop(u32 serial)
 		*page->text = '\0';
 		status = guest_rmmod(name, page->text, sizeof(page->text));
 		if (status) {
-			module_say(serial, LICHEN_MODULE_FAILED, status);
+			module_say(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_FAILED, status);
 			return;
 		}
 		list_del(&one->list);
 		kfree(one);
 		pr_info("%s was taken out for the VMM\n", name);
-		module_say(serial, LICHEN_MODULE_DROPPED, 0);
+		module_say(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_DROPPED, 0);
 		return;
 	}
-	module_no(serial, LICHEN_MODULE_FAILED, -ENOENT,
+	module_no(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_FAILED, -ENOENT,
 		  "no module of this name came from the VMM");
 }
 

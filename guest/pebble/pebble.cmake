@@ -44,3 +44,19 @@ function(lichen_pebble name)
 		COMMAND ${CMAKE_OBJCOPY} -O binary $<TARGET_FILE:${target}> ${output}
 		BYPRODUCTS ${output} VERBATIM)
 endfunction()
+
+# lichen_pebble_object(NAME SOURCE): builds ${CMAKE_BINARY_DIR}/guests/NAME.o, a relocatable
+# object for SymMod to link into a running symbiotic guest.
+function(lichen_pebble_object name source)
+	set(target pebble-object-${name})
+	set(output ${CMAKE_BINARY_DIR}/guests/${name}.o)
+	add_library(${target} OBJECT ${source})
+	target_include_directories(${target} PRIVATE ${PEBBLE_DIR}/include ${PEBBLE_DIR}/../../abi)
+	target_compile_options(${target} PRIVATE ${PEBBLE_FLAGS} ${PEBBLE_C_FLAGS})
+	set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+	add_custom_command(OUTPUT ${output}
+		COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_OBJECTS:${target}> ${output}
+		COMMAND ${CMAKE_OBJCOPY} --strip-debug ${output}
+		DEPENDS ${target} $<TARGET_OBJECTS:${target}> VERBATIM)
+	add_custom_target(${target}-file ALL DEPENDS ${output})
+endfunction()

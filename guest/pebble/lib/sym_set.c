@@ -86,7 +86,20 @@ void sym_added(struct sym_set *set)
 	sym_step(&set->head->sequence);
 }
 
-/* Its room is lost: nothing here lives long enough to miss it. */
+/* What an entry takes is the set's again where nothing was added since; else it is lost. */
+static void sym_give_back(struct sym_set *set, const struct lichen_directory_entry *entry)
+{
+	uint32_t first = entry->schema, end = entry->schema + entry->schema_size;
+
+	if (set->head->magic == LICHEN_DIRECTORY_SPY) {
+		first = entry->offset;
+		if (end < first)
+			end = first + (uint32_t)sizeof(struct lichen_spy_record) + entry->size;
+	}
+	if (first != 0 && ((end + 7) & ~7u) == set->used)
+		set->used = first;
+}
+
 void sym_remove_record(struct sym_set *set, const char *name)
 {
 	struct lichen_directory_entry *entry = sym_entries(set);
@@ -94,6 +107,7 @@ void sym_remove_record(struct sym_set *set, const char *name)
 	for (uint32_t i = 0; i < set->head->count; i++) {
 		if (!sym_named(&entry[i], name))
 			continue;
+		sym_give_back(set, &entry[i]);
 		sym_step(&set->head->sequence);
 		entry[i].name[0] = '\0';
 		sym_step(&set->head->sequence);

@@ -107,6 +107,7 @@ bench() {
 	starts=$((starts + 1))
 	"$LICHEN_SOURCE/tools/svm-bench" --paging "$2" --timeout 1500 --memory 3072 -- \
 		"${@:3}" >>"$work/log-$1" 2>&1
+	echo "=== end of start $starts" >>"$work/log-$1" # of a boot that was cut short as well
 }
 
 # undone GROUP LOG: rows of the group whose end the log does not have.

@@ -147,6 +147,34 @@ panics() {
 		said 'the guest says that it crashed'
 }
 
+# The guest panics each time that it starts.
+panics_and_restarts() {
+	machine pvpanic "plugin: file, path: log" "plugin: pvpanic"
+	"$lichen" run "$scratch/m.yaml" --set on_panic=restart --stop-timeout 0 >/dev/null \
+		2>"$scratch/vm.err" </dev/null &
+	vm=$!
+	for try in $(seq 200); do
+		[ "$(grep -c 'pebble: panics' "$scratch/log" 2>/dev/null)" -ge 3 ] 2>/dev/null && break
+		sleep 0.1
+	done
+	kill -TERM "$vm"
+	ended 8 && [ "$(grep -c 'pebble: panics' "$scratch/log")" -ge 3 ]
+}
+
+panics_and_pauses() {
+	machine pvpanic "plugin: file, path: log" "plugin: pvpanic"
+	"$lichen" run "$scratch/m.yaml" --set on_panic=pause --stop-timeout 0 >/dev/null \
+		2>"$scratch/vm.err" </dev/null &
+	vm=$!
+	for try in $(seq 200); do
+		grep -q paused "$scratch/vm.err" && break
+		sleep 0.1
+	done
+	sleep 0.5 # in which it would end or start again
+	kill -TERM "$vm"
+	ended 8 && [ "$(grep -c 'pebble: panics' "$scratch/log")" = 1 ]
+}
+
 writes_to_debug_port() {
 	machine debugport "plugin: null" \
 		"plugin: debug-port, port: 0x402, backend: { plugin: file, path: log }"
@@ -192,6 +220,8 @@ check "pty: a program talks to the guest, and the terminal goes with the VM" pty
 check "pty: output without a program is counted" pty_absent
 check "pty: a program that was killed is followed by the next" pty_killed_peer
 check "pvpanic: a panic gives status 6" panics
+check "on_panic: restart starts it again" panics_and_restarts
+check "on_panic: pause keeps it until it is ended" panics_and_pauses
 check "debug-port: bytes reach the backend" writes_to_debug_port
 check "shared: the guest runs in memory that can be shared" shared_memory
 check "hugetlb: boots, or says how many pages it needs" huge_pages

@@ -32,4 +32,7 @@ void fw_cpuid_build(struct hv_cpuid *leaves, uint32_t *count, uint32_t index, ui
 lichen_status fw_cpuid_symbiotic(struct hv_cpuid *leaves, uint32_t *count, uint32_t first_msr,
 				 uint32_t line);
 
+/* Bits of a guest-physical address. */
+uint32_t fw_cpuid_physical_bits(const struct hv_cpuid *leaves, uint32_t count);
+
 #endif

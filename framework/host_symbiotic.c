@@ -72,24 +72,6 @@ static void fw_host_notify(struct lichen_instance *in, uint64_t causes)
 	fw_symbiotic_notify(in->vm->symbiotic, causes);
 }
 
-static lichen_status fw_host_borrow(struct lichen_instance *in, uint32_t vcpu, uint64_t cookie,
-				    uint64_t deadline)
-{
-	(void)in, (void)vcpu, (void)cookie, (void)deadline;
-	return -LICHEN_ENOTSUP;
-}
-
-static lichen_status fw_host_borrow_end(struct lichen_instance *in, uint32_t vcpu)
-{
-	(void)in, (void)vcpu;
-	return -LICHEN_ENOENT;
-}
-
-static void fw_host_borrow_cancel(struct lichen_instance *in, uint32_t vcpu)
-{
-	(void)in, (void)vcpu;
-}
-
 /* Linux, Documentation/scheduler/sched-stats.rst: the second number of a task's file. */
 static uint64_t fw_host_steal_ns(struct lichen_instance *in, uint32_t vcpu)
 {
@@ -118,8 +100,8 @@ const struct lichen_symbiotic_host fw_symbiotic_host = {
 	.msr_claim = fw_host_msr_claim,
 	.msr_release = fw_host_msr_release,
 	.notify = fw_host_notify,
-	.borrow = fw_host_borrow,
-	.borrow_end = fw_host_borrow_end,
-	.borrow_cancel = fw_host_borrow_cancel,
+	.borrow = fw_borrow_ask,
+	.borrow_end = fw_borrow_end,
+	.borrow_cancel = fw_borrow_cancel,
 	.steal_ns = fw_host_steal_ns,
 };

@@ -11,11 +11,12 @@ function(lichen_part name)
 endfunction()
 
 lichen_part(lichen_hv hv/kvm.c hv/kvm_slot.c hv/kvm_irq.c hv/kvm_msr.c hv/kvm_vcpu.c
-	hv/kvm_state.c hv/kvm_cpu_state.c hv/kvm_msr_state.c hv/kvm_save.c)
+	hv/kvm_state.c hv/kvm_cpu_state.c hv/kvm_msr_state.c hv/kvm_save.c
+	hv/kvm_borrow.c hv/kvm_borrow_loss.c)
 target_link_libraries(lichen_hv PUBLIC lichen::loader) # ld_error_set()
 # For tests only: nothing that is installed links it.
 lichen_part(lichen_hv_fake hv/fake/fake.c hv/fake/fake_irq.c hv/fake/fake_vcpu.c
-	hv/fake/fake_state.c)
+	hv/fake/fake_state.c hv/fake/fake_borrow.c)
 target_link_libraries(lichen_hv_fake PUBLIC lichen::loader Threads::Threads)
 lichen_part(lichen_bus bus.c mutex.c)
 target_link_libraries(lichen_bus PUBLIC PkgConfig::URCU Threads::Threads)

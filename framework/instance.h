@@ -153,6 +153,7 @@ struct lichen_instance {
 	uint32_t start;			   /* enum fw_start; guarded by start_lock */
 	pthread_mutex_t start_lock;
 	pthread_cond_t started;
+	_Atomic uint32_t lends_nothing; /* it goes: no vCPU is lent to it any more */
 };
 
 static inline uint32_t fw_is_parallel(const struct lichen_instance *in)

@@ -168,12 +168,15 @@ void fw_ledger_revoke(struct lichen_instance *in)
 	struct lichen_instance *who = NULL;
 
 	fw_listen_drop(in);
+	atomic_store(&in->lends_nothing, 1);
 	fw_ledger_drop(in, FW_CLAIM_THREAD);
-	fw_symbiotic_leave(in);
 	fw_unplace_all(in);
 	/* Its memory goes: who listens lets go of it before. */
 	(void)fw_listen_tell(in->vm, &who);
 	fw_ledger_drop(in, 0);
+	/* Nobody of the instance asks for anything now. */
+	fw_symbiotic_leave(in);
+	fw_borrow_leave(in);
 	fw_memory_unreserve(&in->vm->memory, in);
 	if (in->vm->console_owner == in)
 		in->vm->console_owner = NULL;

@@ -10,6 +10,13 @@
 #include "likely.h"
 #include "vm.h"
 
+static _Thread_local const struct fw_vcpu *fw_vcpu_current;
+
+const struct fw_vcpu *fw_vcpu_here(void)
+{
+	return fw_vcpu_current;
+}
+
 /* size: 1, 2 or 4. */
 static inline void fw_vcpu_copy(void *to, const void *from, uint32_t size)
 {
@@ -135,6 +142,19 @@ __attribute__((noinline)) static void fw_vcpu_exit(struct fw_vcpu *vcpu,
 	}
 }
 
+void fw_vcpu_handle(struct fw_vcpu *vcpu, const struct hv_exit *exit)
+{
+	if (exit->kind == HV_EXIT_IO)
+		fw_vcpu_io(vcpu->vm, exit);
+	else
+		fw_vcpu_exit(vcpu, exit);
+}
+
+void fw_vcpu_lost(struct fw_vcpu *vcpu)
+{
+	fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+}
+
 void fw_gate_init(struct fw_gate *gate)
 {
 	*gate = (struct fw_gate){ .closed = 0 };
@@ -178,15 +198,14 @@ static void fw_gate_leave(struct fw_gate *gate)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-/* Completes what the last exit left, handling what that brings, so that state is whole. */
-static void fw_vcpu_settle(struct fw_vcpu *vcpu)
+void fw_vcpu_settle(struct fw_vcpu *vcpu)
 {
 	struct lichen_vm *vm = vcpu->vm;
 	struct hv_exit exit;
 
 	do {
 		if (vm->hv->vcpu_settle(vcpu->hv, &exit) < 0) {
-			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+			fw_vcpu_lost(vcpu);
 			return;
 		}
 		fw_vcpu_exit(vcpu, &exit);
@@ -202,22 +221,29 @@ __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 
 	fw_bus_thread_enter();
 	atomic_store(&vcpu->tid, gettid());
+	fw_vcpu_current = vcpu;
 	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
 		fw_vm_end(vm, LICHEN_VM_FAILED, "a vCPU cannot be bound to its thread");
 	fw_gate_pass(vm);
+	fw_borrow_wake(vcpu);
 	while (fw_likely(!fw_vm_ended(vm))) {
 		if (fw_unlikely(atomic_load_explicit(&vm->gate.closed, memory_order_acquire))) {
 			fw_vcpu_settle(vcpu);
+			fw_borrow_rest(vcpu);
 			fw_gate_leave(&vm->gate);
 			fw_gate_pass(vm);
+			fw_borrow_wake(vcpu);
 		} else if (fw_unlikely(vm->hv->vcpu_run(vcpu->hv, &exit) < 0)) {
-			fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
+			fw_vcpu_lost(vcpu);
 		} else if (fw_likely(exit.kind == HV_EXIT_IO)) {
 			fw_vcpu_io(vm, &exit);
+		} else if (exit.kind == HV_EXIT_KICK) {
+			fw_borrow_serve(vcpu);
 		} else {
 			fw_vcpu_exit(vcpu, &exit);
 		}
 	}
+	fw_borrow_rest(vcpu);
 	fw_gate_leave(&vm->gate);
 	fw_bus_thread_leave();
 	return NULL;
@@ -273,7 +299,10 @@ static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
 			     index);
 		return -LICHEN_ENOSPC;
 	}
-	vm->vcpus[index] = (struct fw_vcpu){ .vm = vm, .index = index };
+	vm->vcpus[index] = (struct fw_vcpu){
+		.vm = vm, .index = index, .physical_bits = fw_cpuid_physical_bits(leaves, count)
+	};
+	fw_borrow_init(&vm->vcpus[index].borrow);
 	return vm->hv->vcpu_create(vm->hvm, index, fw_cpuid_apic_id(index), leaves, count,
 				   &vm->vcpus[index].hv, error);
 }

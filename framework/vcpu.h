@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "borrow.h"
 #include "hv/hv.h"
 #include "profile.h"
 
@@ -18,7 +19,9 @@ struct fw_vcpu {
 	uint32_t index;
 	pthread_t thread;
 	int started;
-	_Atomic pid_t tid; /* 0: its thread has not come up yet */
+	_Atomic pid_t tid;	/* 0: its thread has not come up yet */
+	uint32_t physical_bits; /* of guest-physical addresses */
+	struct fw_borrow borrow;
 };
 
 /* Where vCPU threads wait while the guest must stand still. */
@@ -51,5 +54,16 @@ int fw_vcpus_run(struct lichen_vm *vm);
 /* After vm->end was set: kicks them out of the guest and joins.  [control] */
 void fw_vcpus_stop(struct lichen_vm *vm);
 void fw_vcpus_destroy(struct lichen_vm *vm);
+
+/* --- for whoever runs a vCPU, on its thread --- */
+
+/* The vCPU that the calling thread runs, or NULL.  [any] */
+const struct fw_vcpu *fw_vcpu_here(void);
+/* Serves an exit. */
+void fw_vcpu_handle(struct fw_vcpu *vcpu, const struct hv_exit *exit);
+/* Completes what the last exit left, and serves what that brings: state is whole. */
+void fw_vcpu_settle(struct fw_vcpu *vcpu);
+/* The hypervisor has failed: the VM ends. */
+void fw_vcpu_lost(struct fw_vcpu *vcpu);
 
 #endif

@@ -13,6 +13,7 @@
 #define HV_HV_H
 
 #include <lichen/boot.h>
+#include <lichen/draft/symbiotic.h>
 #include <lichen/hardware.h>
 
 #include "error.h"
@@ -112,6 +113,13 @@ struct hv_msr_range {
 	uint32_t base, count;
 };
 
+/* How a vCPU comes back that was lent. */
+enum hv_end {
+	HV_END_DONE = 0,      /* the last exit's access said so */
+	HV_END_ABANDONED = 1, /* by a kick, or by itself: whatever it was doing */
+	HV_END_CRASHED = 2,   /* HV_EXIT_SHUTDOWN and the like */
+};
+
 struct hv_ops {
 	const char *name;
 
@@ -186,6 +194,7 @@ struct hv_ops {
 	/*
 	 * Runs until the next exit.  An access left by the last exit is completed
 	 * first.  -LICHEN_EIO: the hypervisor fails; the vCPU cannot go on.
+	 * -LICHEN_EINVAL: see vcpu_enter.
 	 */
 	lichen_status (*vcpu_run)(struct hv_vcpu *vcpu, struct hv_exit *exit);
 	/*
@@ -226,6 +235,37 @@ struct hv_ops {
 	 */
 	lichen_status (*vcpu_load)(struct hv_vcpu *vcpu, const uint8_t *state, uint64_t size,
 				   struct ld_error *error);
+	/*
+	 * Borrowing: a settled vCPU is kept as it is, runs something else, and is put back
+	 * as it was.  vcpu_borrow says what it was doing (struct_size is set; flags,
+	 * registers).  -LICHEN_EAGAIN: it is not in 64-bit mode with paging, in system
+	 * management, waits for its start or runs a guest of its own; -LICHEN_EIO.
+	 *
+	 * vcpu_borrow and vcpu_give_back answer kicks like a vcpu_run that returns
+	 * HV_EXIT_KICK: who calls them looks afterwards at what it may have been kicked for.
+	 */
+	lichen_status (*vcpu_borrow)(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found);
+	/*
+	 * The next vcpu_run enters the guest so: 64-bit code at privilege 0, interrupts and
+	 * NMIs masked, nothing pending; a halted vCPU runs.  -LICHEN_EINVAL: a register has
+	 * a value that no hardware takes; vcpu_run may find that later, and returns it too.
+	 * Either way vcpu_give_back is owed.
+	 */
+	lichen_status (*vcpu_enter)(struct hv_vcpu *vcpu,
+				    const struct lichen_vcpu_entry *entry);
+	/*
+	 * Completes the last exit's access, or drops what it would still do, says what the
+	 * vCPU is like, and puts it back as it was; but a vCPU that the guest itself has
+	 * started anew while it was lent is left so.  -LICHEN_EIO: the vCPU cannot go on.
+	 */
+	lichen_status (*vcpu_give_back)(struct hv_vcpu *vcpu, enum hv_end end,
+					struct lichen_vcpu_context *after);
+	/*
+	 * vcpu_run returns HV_EXIT_KICK at `deadline` (ns, host's monotonic clock), perhaps
+	 * earlier or once more after the last one: who waits for it looks at the clock and
+	 * calls again.  -LICHEN_EAGAIN: there is no timer.
+	 */
+	lichen_status (*vcpu_alarm)(struct hv_vcpu *vcpu, uint64_t deadline);
 	/* The guest's paravirtual clock, ns; vCPUs stand still. */
 	lichen_status (*clock_get)(struct hv_vm *vm, uint64_t *ns);
 	lichen_status (*clock_set)(struct hv_vm *vm, uint64_t ns);

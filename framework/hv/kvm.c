@@ -188,6 +188,8 @@ static lichen_status kvm_read_caps(struct hv_vm *vm, uint32_t vcpus, struct ld_e
 	caps->max_slots = slots > 0 ? (uint32_t)slots : 32;
 	caps->msi_routes = (uint32_t)kvm_cap(vm, KVM_CAP_IRQ_ROUTING);
 	caps->paging = kvm_paging();
+	vm->sync = (kvm_cap(vm, KVM_CAP_SYNC_REGS) & KVM_SYNC_ALL) == KVM_SYNC_ALL;
+	vm->lossy = access("/sys/module/kvm_amd", F_OK) == 0;
 	return 0;
 }
 
@@ -302,6 +304,10 @@ const struct hv_ops hv_kvm = {
 	.vcpu_paused = kvm_vcpu_paused,
 	.vcpu_save = kvm_vcpu_save,
 	.vcpu_load = kvm_vcpu_load,
+	.vcpu_borrow = kvm_vcpu_borrow,
+	.vcpu_enter = kvm_vcpu_enter,
+	.vcpu_give_back = kvm_vcpu_give_back,
+	.vcpu_alarm = kvm_vcpu_alarm,
 	.clock_get = kvm_clock_get,
 	.clock_set = kvm_clock_set,
 };

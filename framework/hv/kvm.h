@@ -6,14 +6,16 @@
  * the interrupt controllers, lines, routes and doorbells; kvm_msr.c CPUID and the
  * MSRs that are delivered; kvm_vcpu.c creates, runs and kicks vCPUs; kvm_state.c
  * sets and reads their registers; kvm_cpu_state.c and kvm_msr_state.c all that a
- * vCPU is, which kvm_save.c makes a stream of.
+ * vCPU is, which kvm_save.c makes a stream of; kvm_borrow.c lends a vCPU.
  */
 #ifndef HV_KVM_H
 #define HV_KVM_H
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "hv.h"
 
@@ -40,6 +42,42 @@ struct hv_vm {
 	struct kvm_slot *slots; /* caps.max_slots of them; guarded by slot_lock */
 	uint32_t pins;		/* of the IOAPIC; 0: no irqchip */
 	uint32_t pit;		/* 1: there is one */
+	uint32_t sync;		/* 1: registers travel in the shared page (KVM_CAP_SYNC_REGS) */
+	uint32_t lossy;		/* 1: a triple fault costs a vCPU more than its registers */
+};
+
+/* Of the last exit. */
+enum kvm_open {
+	KVM_OPEN = 1 << 0,     /* its access is yet to be completed by KVM */
+	KVM_SYNCED = 1 << 1,   /* the shared page has the registers as they are */
+	KVM_RUNNABLE = 1 << 2, /* it was an instruction's, so the vCPU is not halted */
+};
+
+enum {
+	KVM_SYNC_ALL = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS,
+	KVM_LOSSES = 18, /* MSRs, at most */
+};
+
+/* What a triple fault loses where a VM is lossy. */
+struct kvm_losses {
+	union {
+		struct kvm_msrs msrs;
+		uint8_t room[sizeof(struct kvm_msrs) +
+			     KVM_LOSSES * sizeof(struct kvm_msr_entry)];
+	};
+	struct kvm_lapic_state lapic;
+	struct kvm_debugregs debug;
+};
+
+/* A vCPU that is lent. */
+struct kvm_borrow {
+	struct kvm_sync_regs was;
+	uint32_t was_state; /* KVM_MP_STATE_... */
+	uint32_t entered;
+	struct kvm_losses *losses; /* where the VM is lossy */
+	timer_t timer;
+	uint32_t has_timer;
+	uint64_t alarm; /* host clock, ns, of the timer; 0: it is not armed */
 };
 
 struct hv_vcpu {
@@ -48,9 +86,11 @@ struct hv_vcpu {
 	uint32_t index;
 	struct kvm_run *run;
 	pid_t thread;	/* atomic; 0 until attached */
-	uint32_t open;	/* 1: the last exit's access is yet to be completed by KVM */
+	uint32_t self;	/* 1: immediate_exit is its own thread's, and there is no signal */
+	uint32_t open;	/* enum kvm_open */
 	uint32_t stash; /* 1: run holds an exit that vcpu_run has not returned yet */
 	struct kvm_cpu_state *first; /* what vcpu_reset goes back to */
+	struct kvm_borrow borrow;
 };
 
 /* 0 for a result >= 0; of -errno the status itself where the ABI has it, else EIO. */
@@ -95,6 +135,8 @@ void kvm_vcpu_destroy(struct hv_vcpu *vcpu);
 lichen_status kvm_vcpu_attach(struct hv_vcpu *vcpu);
 lichen_status kvm_vcpu_run(struct hv_vcpu *vcpu, struct hv_exit *exit);
 void kvm_vcpu_kick(struct hv_vcpu *vcpu);
+/* Takes signals of kicks that were answered. */
+void kvm_kick_drain(void);
 
 /*
  * Has KVM complete the last exit's access, which it does at the next KVM_RUN, so
@@ -106,9 +148,24 @@ lichen_status kvm_complete(struct hv_vcpu *vcpu);
 void kvm_vcpu_paused(struct hv_vcpu *vcpu);
 lichen_status kvm_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
 
+/* kvm_borrow.c */
+lichen_status kvm_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found);
+lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entry *entry);
+lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
+				 struct lichen_vcpu_context *after);
+lichen_status kvm_vcpu_alarm(struct hv_vcpu *vcpu, uint64_t deadline);
+/* kvm_borrow_loss.c.  Keeps what a triple fault would cost.  -LICHEN_ENOMEM, -LICHEN_EIO. */
+lichen_status kvm_losses_keep(struct hv_vcpu *vcpu);
+/* Puts it back; control and segment registers are in place.  -LICHEN_EIO. */
+lichen_status kvm_losses_restore(struct hv_vcpu *vcpu);
+/* The timer and the rest that borrowing has taken. */
+void kvm_borrow_clear(struct hv_vcpu *vcpu);
+
 /* --- all that a vCPU is --- */
 
 enum {
+	KVM_KICK_SIGNAL = SIGURG,
+	KVM_SETTLES_MAX = 16, /* accesses that one instruction makes, with room to spare */
 	KVM_MSR_TSC = 0x10,
 	KVM_MSR_TSC_DEADLINE = 0x6e0,
 	KVM_MSRS_MAX = 1024, /* KVM knows some hundred */

@@ -8,7 +8,6 @@
 #include "kvm.h"
 
 enum {
-	KVM_SETTLES_MAX = 16,	 /* accesses that one instruction makes, with room to spare */
 	KVM_TSC_TOLERANCE = 250, /* parts per million by which KVM lets rates differ, too */
 };
 /* Ticks: too far for KVM to take a value for the same counter. */
@@ -242,9 +241,10 @@ static lichen_status kvm_drop_instruction(struct hv_vcpu *vcpu)
 
 	for (uint32_t i = 0; status == -LICHEN_EAGAIN && i < KVM_SETTLES_MAX; i++) {
 		vcpu->stash = 0;
-		vcpu->open = 1;
+		vcpu->open = KVM_OPEN;
 		status = kvm_complete(vcpu);
 	}
+	vcpu->open = 0;
 	return status < 0 ? -LICHEN_EIO : 0;
 }
 

@@ -80,6 +80,7 @@ lichen_status kvm_vcpu_set(struct hv_vcpu *vcpu, const struct lichen_cpu *cpu)
 		status = kvm_outcome(kvm_call(vcpu->fd, KVM_GET_SREGS, &sregs));
 	if (status < 0)
 		return status;
+	vcpu->open = 0; /* what the shared page may have of them is not true any more */
 	sregs.cs = kvm_segment_of(&cpu->cs);
 	sregs.ds = kvm_segment_of(&cpu->ds);
 	sregs.es = kvm_segment_of(&cpu->es);

@@ -37,11 +37,13 @@
 #include "likely.h"
 
 enum {
-	KVM_KICK_SIGNAL = SIGURG,
 	KVM_SIGSET_SIZE = 8, /* bytes, of the kernel's signal set */
 	KVM_MSR_MISC_ENABLE = 0x1a0,
 	KVM_MISC_FAST_STRINGS = 1,
 };
+
+/* The vCPU that this thread runs. */
+static _Thread_local struct hv_vcpu *kvm_here;
 
 /* --- creation --- */
 
@@ -117,6 +119,7 @@ void kvm_vcpu_destroy(struct hv_vcpu *vcpu)
 {
 	if (!vcpu)
 		return;
+	kvm_borrow_clear(vcpu);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->vm->run_size);
 	if (vcpu->fd >= 0)
@@ -152,13 +155,32 @@ lichen_status kvm_vcpu_attach(struct hv_vcpu *vcpu)
 	 * immediate_exit before it, which the first KVM_RUN then sees.
 	 */
 	__atomic_store_n(&vcpu->thread, gettid(), __ATOMIC_SEQ_CST);
+	kvm_here = vcpu;
 	return 0;
+}
+
+/*
+ * From a handler: the guest is not running, so there is nothing to signal.  KVM_RUN will
+ * complete the access that the handler serves and come back, and it may give the registers
+ * at once, which whoever kicks his own vCPU is about to ask for.
+ */
+static void kvm_kick_self(struct hv_vcpu *vcpu)
+{
+	if (__atomic_exchange_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST))
+		return;
+	vcpu->self = 1;
+	if (vcpu->open == KVM_OPEN && vcpu->vm->sync)
+		vcpu->run->kvm_valid_regs = KVM_SYNC_ALL;
 }
 
 void kvm_vcpu_kick(struct hv_vcpu *vcpu)
 {
 	pid_t thread;
 
+	if (kvm_here == vcpu) {
+		kvm_kick_self(vcpu);
+		return;
+	}
 	if (__atomic_exchange_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST))
 		return;
 	thread = __atomic_load_n(&vcpu->thread, __ATOMIC_SEQ_CST);
@@ -166,18 +188,31 @@ void kvm_vcpu_kick(struct hv_vcpu *vcpu)
 		(void)syscall(SYS_tgkill, getpid(), thread, KVM_KICK_SIGNAL);
 }
 
-/* After -EINTR; the order is explained at the top. */
-static void kvm_kick_take(struct hv_vcpu *vcpu)
+void kvm_kick_drain(void)
 {
 	const struct timespec now = { 0 };
 	sigset_t kick;
 
-	(void)__atomic_exchange_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	sigemptyset(&kick);
 	sigaddset(&kick, KVM_KICK_SIGNAL);
-	/* A standard signal is pending at most once for the thread, once for the process. */
+	/* Pending at most once for the thread, once for the process, once of its timer. */
 	while (sigtimedwait(&kick, NULL, &now) > 0)
 		;
+}
+
+/* After -EINTR; the order is explained at the top. */
+static void kvm_kick_take(struct hv_vcpu *vcpu)
+{
+	(void)__atomic_exchange_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	vcpu->open = 0;
+	if (vcpu->self) { /* others who kicked meanwhile have not signalled */
+		if (vcpu->run->kvm_valid_regs)
+			vcpu->open = KVM_SYNCED | KVM_RUNNABLE;
+		vcpu->run->kvm_valid_regs = 0;
+		vcpu->self = 0;
+		return;
+	}
+	kvm_kick_drain();
 }
 
 /* --- running --- */
@@ -214,7 +249,7 @@ static inline void kvm_exit_io(struct hv_vcpu *vcpu, struct hv_exit *exit)
 	exit->io.write = run->io.direction == KVM_EXIT_IO_OUT;
 	exit->io.count = run->io.count;
 	exit->io.data = (uint8_t *)run + run->io.data_offset;
-	vcpu->open = 1;
+	vcpu->open = KVM_OPEN;
 }
 
 /* What KVM_RUN returned with, where it returned 0. */
@@ -234,7 +269,7 @@ __attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu,
 		exit->mmio.data = run->mmio.data;
 		exit->mmio.size = run->mmio.len;
 		exit->mmio.write = run->mmio.is_write;
-		vcpu->open = 1;
+		vcpu->open = KVM_OPEN;
 		return;
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
@@ -243,7 +278,7 @@ __attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu,
 		exit->msr.write = run->exit_reason == KVM_EXIT_X86_WRMSR;
 		exit->msr.fault = &run->msr.error;
 		exit->msr.data = (uint64_t *)(void *)&run->msr.data;
-		vcpu->open = 1;
+		vcpu->open = KVM_OPEN;
 		return;
 	case KVM_EXIT_HLT:
 		exit->kind = HV_EXIT_HALT;
@@ -277,12 +312,16 @@ __attribute__((noinline)) static void kvm_exit_decode(struct hv_vcpu *vcpu,
 __attribute__((noinline)) static lichen_status kvm_not_run(struct hv_vcpu *vcpu,
 							   struct hv_exit *exit)
 {
+	if (errno == EINVAL && vcpu->run->kvm_dirty_regs) {
+		vcpu->run->kvm_dirty_regs = 0;
+		return -LICHEN_EINVAL;
+	}
 	if (errno != EINTR && errno != EAGAIN)
 		return -LICHEN_EIO;
+	vcpu->open = 0;
 	/* EAGAIN: an application processor has got its startup message. */
 	if (errno == EINTR)
 		kvm_kick_take(vcpu);
-	vcpu->open = 0;
 	exit->kind = HV_EXIT_KICK;
 	return 0;
 }
@@ -303,11 +342,12 @@ lichen_status kvm_complete(struct hv_vcpu *vcpu)
 {
 	if (vcpu->stash)
 		return -LICHEN_EAGAIN;
-	if (!vcpu->open)
+	if (!(vcpu->open & KVM_OPEN) && !vcpu->run->kvm_dirty_regs)
 		return 0;
 	/*
-	 * KVM completes the access before it looks at immediate_exit.  It stays 1,
-	 * which costs one kick for nothing: a kicker may have seen it by now.
+	 * KVM takes over registers of the shared page and completes the access before it looks
+	 * at immediate_exit.  It stays 1, which costs one kick for nothing: a kicker may have
+	 * seen it by now.
 	 */
 	(void)__atomic_exchange_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {

@@ -345,6 +345,17 @@ static lichen_status fake_cpuid(struct hv_vm *vm, struct hv_cpuid *leaves, uint3
 
 /* --- vCPUs --- */
 
+/* Of the clock that alarms count by. */
+static void fake_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 static lichen_status fake_vcpu_create(struct hv_vm *vm, uint32_t index, uint32_t apic_id,
 				      const struct hv_cpuid *leaves, uint32_t count,
 				      struct hv_vcpu **out, struct ld_error *error)
@@ -368,7 +379,7 @@ static lichen_status fake_vcpu_create(struct hv_vm *vm, uint32_t index, uint32_t
 	vcpu->index = index;
 	vcpu->apic_id = apic_id;
 	pthread_mutex_init(&vcpu->lock, NULL);
-	pthread_cond_init(&vcpu->changed, NULL);
+	fake_cond_init(&vcpu->changed);
 	fake_cpu_initial(vcpu);
 	atomic_store(&vm->vcpus[index], vcpu);
 	atomic_fetch_add(&vm->vcpu_count, 1);
@@ -452,6 +463,10 @@ const struct hv_ops hv_fake = {
 	.vcpu_settle = fake_vcpu_settle,
 	.vcpu_save = fake_vcpu_save,
 	.vcpu_load = fake_vcpu_load,
+	.vcpu_borrow = fake_vcpu_borrow,
+	.vcpu_enter = fake_vcpu_enter,
+	.vcpu_give_back = fake_vcpu_give_back,
+	.vcpu_alarm = fake_vcpu_alarm,
 	.clock_get = fake_clock_get,
 	.clock_set = fake_clock_set,
 };

@@ -210,7 +210,10 @@ enum fake_call {
 	FAKE_VCPU_ATTACH = 10,
 	FAKE_VCPU_RUN = 11,
 	FAKE_VCPU_RESET = 12,
-	FAKE_CALLS = 13,
+	FAKE_VCPU_BORROW = 13,
+	FAKE_VCPU_ENTER = 14,
+	FAKE_VCPU_ALARM = 15,
+	FAKE_CALLS = 16,
 };
 
 /* The nth such call of the process from now fails with `status`; 1 is the next, 0: none.  [any]

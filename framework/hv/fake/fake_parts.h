@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fake_parts.h: what the files of hv_fake share: fake.c has VMs, memory and MSRs,
- * fake_irq.c interrupts and doorbells, fake_vcpu.c scripts, fake_state.c registers.
+ * fake_irq.c interrupts and doorbells, fake_vcpu.c scripts, fake_state.c registers,
+ * fake_borrow.c vCPUs that are lent.
  *
  * vCPUs take locks that let several read at a time, and none that they have in
  * common with one another, lest the fake hide races from a checker of threads.
@@ -82,6 +83,10 @@ struct hv_vcpu {
 	uint32_t attached;
 	_Atomic uint32_t running;
 
+	struct lichen_cpu lent; /* what it was before it was borrowed */
+	uint32_t entered;	/* it runs something else */
+	uint64_t alarm;		/* host clock, ns; 0: none */
+
 	_Atomic uint32_t kicked;
 	pthread_mutex_t lock;		     /* guards the rest */
 	pthread_cond_t changed;		     /* `kicked` or `vectors` */
@@ -128,7 +133,17 @@ lichen_status fake_vcpu_settle(struct hv_vcpu *vcpu, struct hv_exit *exit);
 void fake_vcpu_kick(struct hv_vcpu *vcpu);
 /* Finishes the access that the last exit left. */
 void fake_open_complete(struct hv_vcpu *vcpu);
+/* 1: the next step waits for an interrupt. */
+int fake_at_halt(const struct hv_vcpu *vcpu);
 void fake_interrupt(struct hv_vcpu *vcpu, uint32_t vector);
+
+/* fake_borrow.c */
+lichen_status fake_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found);
+lichen_status fake_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entry *entry);
+lichen_status fake_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
+				  struct lichen_vcpu_context *after);
+lichen_status fake_vcpu_alarm(struct hv_vcpu *vcpu, uint64_t deadline);
+uint64_t fake_now_ns(void);
 
 /* fake_state.c */
 void fake_cpu_initial(struct hv_vcpu *vcpu);

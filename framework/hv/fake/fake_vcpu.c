@@ -114,6 +114,10 @@ void fake_interrupt(struct hv_vcpu *vcpu, uint32_t vector)
 
 static int fake_take_kick(struct hv_vcpu *vcpu)
 {
+	if (vcpu->alarm && fake_now_ns() >= vcpu->alarm) {
+		vcpu->alarm = 0;
+		return 1;
+	}
 	return atomic_load(&vcpu->kicked) && atomic_exchange(&vcpu->kicked, 0);
 }
 
@@ -136,7 +140,16 @@ static int fake_idle(struct hv_vcpu *vcpu, int interrupts)
 		vector = interrupts ? fake_vector(vcpu) : -1;
 		if (vector >= 0)
 			break;
-		pthread_cond_wait(&vcpu->changed, &vcpu->lock);
+		if (!vcpu->alarm) {
+			pthread_cond_wait(&vcpu->changed, &vcpu->lock);
+		} else if (pthread_cond_timedwait(
+				   &vcpu->changed, &vcpu->lock,
+				   &(struct timespec){
+					   .tv_sec = (time_t)(vcpu->alarm / 1000000000),
+					   .tv_nsec = (long)(vcpu->alarm % 1000000000) }) !=
+			   0) {
+			break;
+		}
 	}
 	if (vector >= 0)
 		vcpu->vectors[vector / 64] &= ~(UINT64_C(1) << vector % 64);
@@ -263,7 +276,7 @@ static int fake_halt(struct hv_vcpu *vcpu, struct hv_exit *exit)
 		exit->kind = HV_EXIT_HALT;
 		return 1;
 	}
-	vector = fake_idle(vcpu, 1);
+	vector = fake_idle(vcpu, !vcpu->entered);
 	if (vector >= 0) {
 		vcpu->cpu.rip++;
 		vcpu->cpu.rax = (uint64_t)vector;
@@ -369,6 +382,12 @@ static const struct fake_step *fake_fetch(struct hv_vcpu *vcpu)
 	return vcpu->cpu.rip - vcpu->base < vcpu->step_count
 		       ? &vcpu->steps[vcpu->cpu.rip - vcpu->base]
 		       : NULL;
+}
+
+int fake_at_halt(const struct hv_vcpu *vcpu)
+{
+	return vcpu->based && vcpu->cpu.rip - vcpu->base < vcpu->step_count &&
+	       vcpu->steps[vcpu->cpu.rip - vcpu->base].op == FAKE_DO_HALT;
 }
 
 static void fake_enter(struct hv_vcpu *vcpu, struct hv_exit *exit)

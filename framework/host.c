@@ -108,15 +108,6 @@ static uint32_t fw_host_cpu_apic_id(struct lichen_instance *in, uint32_t index)
 	return fw_cpuid_apic_id(index);
 }
 
-/* No operation returns LICHEN_PENDING to this host yet, so none can be completed. */
-static void fw_host_complete(struct lichen_instance *in, uint32_t operation,
-			     lichen_status status)
-{
-	fw_host_log_guest(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
-			  "complete: operation %u (status %d) is not pending", operation,
-			  status);
-}
-
 const struct lichen_host fw_host = {
 	LICHEN_STRUCT(struct lichen_host),
 	.abi_minor = LICHEN_ABI_MINOR,

@@ -101,14 +101,22 @@ struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *sp
 /* Threads end after it; nothing else makes an instance that was not realized hear of it. */
 static void fw_instance_quiesce(struct lichen_instance *in)
 {
+	lichen_status status;
+
 	if (atomic_load(&in->state) < FW_REALIZED && !fw_ledger_threads(in))
 		return;
 	atomic_store(&in->state, FW_QUIESCING);
-	if (!in->class->quiesce)
+	if (!in->class->quiesce || in->quieted)
 		return;
+	in->quieted = 1;
+	fw_operation_open(in, LICHEN_OP_QUIESCE);
 	fw_lock(in);
-	(void)in->class->quiesce(in->self); /* the instance goes, whatever it answers */
+	status = in->class->quiesce(in->self);
 	fw_unlock(in);
+	/* The instance goes, whatever it answers. */
+	if (fw_operation_settle(in, LICHEN_OP_QUIESCE, status) == -LICHEN_ETIMEDOUT)
+		fw_host.log(in, LICHEN_LOG_WARN, "quiesce: %s, it goes all the same",
+			    fw_status_text(-LICHEN_ETIMEDOUT));
 }
 
 lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
@@ -194,10 +202,11 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 	fw_instance_begin(in);
 	for (uint32_t i = 0; i < in->class->windows.count && status == 0; i++)
 		status = fw_instance_place(in, i);
-	if (status == 0 && in->class->realize)
+	if (status == 0 && in->class->realize) {
+		fw_operation_open(in, LICHEN_OP_REALIZE);
 		status = in->class->realize(in->self);
-	if (status > 0)
-		status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+		status = fw_operation_settle(in, LICHEN_OP_REALIZE, status);
+	}
 	if (status == 0)
 		status = fw_instance_heard(in);
 	if (status < 0) {
@@ -209,6 +218,23 @@ lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *d
 	}
 	atomic_store(&in->state, FW_REALIZED);
 	return 0;
+}
+
+void fw_instance_pause(struct lichen_instance *in)
+{
+	lichen_status status = 0;
+
+	if (in->class->pause) {
+		fw_instance_begin(in);
+		fw_operation_open(in, LICHEN_OP_PAUSE);
+		fw_lock(in);
+		status = in->class->pause(in->self);
+		fw_unlock(in);
+		status = fw_operation_settle(in, LICHEN_OP_PAUSE, status);
+	}
+	atomic_store(&in->state, FW_PAUSED);
+	if (status < 0) /* the VM stands still in any case */
+		fw_host.log(in, LICHEN_LOG_WARN, "pause: %s", fw_status_text(status));
 }
 
 void fw_instance_resume(struct lichen_instance *in)

@@ -17,6 +17,7 @@
 #include "layout.h"
 #include "log.h"
 #include "loop.h"
+#include "pending.h"
 #include "profile.h"
 #include "symbiotic.h"
 
@@ -141,7 +142,10 @@ struct lichen_instance {
 	struct fw_link **clients;
 	uint32_t client_count;
 	pthread_mutex_t clients_lock; /* guards the two: threads of the instance read them */
-	struct ld_error error;	      /* last sentence of host->error */
+	_Atomic uint64_t operations[FW_OPERATIONS]; /* that are pending; pending.c */
+	uint32_t quieted;      /* quiesce has ended: it is not asked again */
+	uint32_t going;	       /* its removal is under way */
+	struct ld_error error; /* last sentence of host->error */
 	pthread_mutex_t error_lock;
 	struct fw_log_limit limit;
 	pthread_mutex_t ledger_lock; /* guards the filling of slots */
@@ -178,6 +182,8 @@ lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 				 struct lichen_instance **in, struct fw_diags *diags);
 /* Places declared windows, calls realize.  [control] */
 lichen_status fw_instance_realize(struct lichen_instance *in, struct fw_diags *diags);
+/* It is paused, whatever it answers.  [control] */
+void fw_instance_pause(struct lichen_instance *in);
 /* It runs; what it has hidden is shown.  [control] */
 void fw_instance_resume(struct lichen_instance *in);
 /*

@@ -101,7 +101,7 @@ lichen_status fw_host_post(struct lichen_instance *in, uint64_t client, uint32_t
 	posted = malloc(sizeof(*posted) + size);
 	if (!posted)
 		return -LICHEN_ENOMEM;
-	*posted = (struct fw_event){ .post = { .run = fw_event_run },
+	*posted = (struct fw_event){ .post = { .run = fw_event_run, .nested = 1 },
 				     .provider = in,
 				     .client = client,
 				     .serial = serial,

@@ -2,12 +2,16 @@
 /* loop.c: posts and descriptors; timer.c has the clocks.  See loop.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "loop.h"
 #include "timer.h"
 
+enum { FW_LOOP_READY = 16, FW_LOOP_SLEEP_MS = 1000 };
 enum { FW_LOOP_UV = 1 << 0, FW_LOOP_EPOLL = 1 << 1, FW_LOOP_TIMERS = 1 << 2 };
 
 /* The oldest post, if its number is at most `last`; else NULL. */
@@ -108,7 +112,11 @@ void fw_loop_each(struct fw_loop *loop, void (*run)(struct fw_post *post),
 
 static void fw_loop_woken(uv_async_t *wake)
 {
-	fw_loop_drain(wake->data);
+	struct fw_loop *loop = wake->data;
+
+	fw_loop_drain(loop);
+	if (loop->turn)
+		loop->turn(loop->turn_context);
 }
 
 void fw_loop_post(struct fw_loop *loop, struct fw_post *post)
@@ -153,21 +161,80 @@ static struct fw_watch *fw_loop_watch(struct fw_loop *loop, uint64_t number)
 	return watch;
 }
 
-/* One of our descriptors is ready.  A watch may be stopped by an earlier one's callback. */
-static void fw_loop_ready(uv_poll_t *poll, int status, int events)
+/* What is ready of our descriptors.  A watch may be stopped by an earlier one's callback. */
+static void fw_loop_serve(struct fw_loop *loop)
 {
-	struct fw_loop *loop = poll->data;
-	struct epoll_event ready[16];
-	int count;
+	struct epoll_event ready[FW_LOOP_READY];
+	uint64_t nudges;
+	int count = epoll_wait(loop->epoll, ready, FW_LOOP_READY, 0);
 
-	(void)status, (void)events;
-	count = epoll_wait(loop->epoll, ready, 16, 0);
 	for (int i = 0; i < count; i++) {
 		struct fw_watch *watch = fw_loop_watch(loop, ready[i].data.u64);
 
 		if (watch)
 			watch->ready(watch, fw_watch_from_epoll(ready[i].events));
+		else if (ready[i].data.u64 == 0 &&
+			 read(loop->nudge, &nudges, sizeof(nudges)) < 0)
+			continue; /* somebody else has read it */
 	}
+}
+
+static void fw_loop_ready(uv_poll_t *handle, int status, int events)
+{
+	(void)status, (void)events;
+	fw_loop_serve(handle->data);
+}
+
+/* The oldest post that is nested; NULL: there is none. */
+static struct fw_post *fw_loop_take_nested(struct fw_loop *loop)
+{
+	struct fw_post **at, *post;
+
+	pthread_mutex_lock(&loop->lock);
+	for (at = &loop->first_post; *at && !(*at)->nested; at = &(*at)->next)
+		;
+	post = *at;
+	if (post) {
+		*at = post->next;
+		if (!*at)
+			loop->last_post = at;
+	}
+	pthread_mutex_unlock(&loop->lock);
+	return post;
+}
+
+/* How long to sleep, in ms: not past the deadline, nor short of it by a part of one. */
+static int fw_loop_sleep(uint64_t deadline)
+{
+	const uint64_t now = fw_now_ns();
+	const uint64_t ms = deadline > now ? (deadline - now) / 1000000 + 1 : 0;
+
+	return ms < FW_LOOP_SLEEP_MS ? (int)ms : FW_LOOP_SLEEP_MS;
+}
+
+int fw_loop_wait(struct fw_loop *loop, int (*done)(void *context), void *context,
+		 uint64_t deadline)
+{
+	struct pollfd ours = { .fd = loop->epoll, .events = POLLIN };
+	int came = 0;
+
+	atomic_fetch_add(&loop->waiting, 1);
+	for (;;) {
+		struct fw_post *post;
+
+		while ((post = fw_loop_take_nested(loop))) {
+			post->run(post);
+			free(post);
+		}
+		came = done(context);
+		if (came || fw_now_ns() >= deadline)
+			break;
+		if (poll(&ours, 1, fw_loop_sleep(deadline)) > 0)
+			fw_loop_serve(loop);
+	}
+	atomic_fetch_sub(&loop->waiting, 1);
+	fw_loop_wake(loop); /* for what was put off */
+	return came;
 }
 
 lichen_status fw_watch_start(struct fw_loop *loop, struct fw_watch *watch, int descriptor,
@@ -214,11 +281,22 @@ void fw_watch_stop(struct fw_watch *watch)
 	pthread_mutex_unlock(&loop->lock);
 }
 
+/* Its number, 0, is no watch's. */
+static lichen_status fw_loop_open_nudge(struct fw_loop *loop)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	loop->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->nudge < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &event) < 0)
+		return -LICHEN_EIO;
+	return 0;
+}
+
 lichen_status fw_loop_open(struct fw_loop *loop)
 {
 	lichen_status status;
 
-	*loop = (struct fw_loop){ .epoll = -1 };
+	*loop = (struct fw_loop){ .epoll = -1, .nudge = -1 };
 	loop->last_post = &loop->first_post;
 	if (uv_loop_init(&loop->uv) != 0)
 		return -LICHEN_ENOMEM;
@@ -238,6 +316,8 @@ lichen_status fw_loop_open(struct fw_loop *loop)
 	loop->open |= FW_LOOP_EPOLL;
 	loop->poll.data = loop;
 	status = uv_poll_start(&loop->poll, UV_READABLE, fw_loop_ready) == 0 ? 0 : -LICHEN_EIO;
+	if (status == 0)
+		status = fw_loop_open_nudge(loop);
 	if (status == 0)
 		status = fw_timers_open(loop);
 	if (status < 0) {
@@ -261,6 +341,8 @@ void fw_loop_close(struct fw_loop *loop)
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT); /* runs the close callbacks, then nothing is left */
 	uv_loop_close(&loop->uv);
+	if (loop->nudge >= 0)
+		close(loop->nudge);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
 	while ((post = fw_loop_take(loop, UINT64_MAX)))
@@ -277,5 +359,10 @@ void fw_loop_run(struct fw_loop *loop, const _Atomic uint32_t *end)
 
 void fw_loop_wake(struct fw_loop *loop)
 {
+	const uint64_t one = 1;
+
 	uv_async_send(&loop->wake);
+	/* Full: it is awake.  Not waiting: what woke it up is seen before it sleeps. */
+	if (atomic_load(&loop->waiting) && write(loop->nudge, &one, sizeof(one)) < 0)
+		return;
 }

@@ -24,6 +24,7 @@ struct fw_loop;
 struct fw_post {
 	struct fw_post *next;
 	uint64_t number; /* in the order of posting, from 1 */
+	uint32_t nested; /* fw_loop_wait() runs it too */
 	void (*run)(struct fw_post *post);
 };
 
@@ -66,6 +67,11 @@ struct fw_loop {
 	pthread_mutex_t lock; /* guards posts, timers, watches */
 	struct fw_post *first_post, **last_post;
 	uint64_t posted; /* so far */
+	/* After what a wake-up brought; not while fw_loop_wait() waits.  [control] */
+	void (*turn)(void *context);
+	void *turn_context;
+	int nudge;		  /* eventfd, which wakes fw_loop_wait() */
+	_Atomic uint32_t waiting; /* in it; they nest */
 	struct fw_watch *watches;
 	uint64_t next_number;
 	struct fw_timer_queue monotonic, wall;
@@ -89,6 +95,14 @@ void fw_loop_post(struct fw_loop *loop, struct fw_post *post);
 /* Runs what was posted up to now: for phases in which the loop itself does not run, and
  * for a post that others must come before.  [control] */
 void fw_loop_drain(struct fw_loop *loop);
+/*
+ * Waits until `done` says so, 1, or the deadline by the host's clock has come, 0; from
+ * within the loop's callbacks as well.  Timers and descriptors are served meanwhile, and
+ * posts that are `nested`; other posts, and what libuv itself has, come later.  Who
+ * changes what `done` looks at wakes the loop.  [control]
+ */
+int fw_loop_wait(struct fw_loop *loop, int (*done)(void *context), void *context,
+		 uint64_t deadline);
 /* Frees the posts that match without running them.  [control] */
 void fw_loop_forget(struct fw_loop *loop,
 		    int (*match)(const struct fw_post *post, const void *context),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* plug.c: instances that come and go.  See plug.h. */
+/* plug.c: instances that come.  See plug.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "plug.h"
+#include "plug_parts.h"
 #include "vm.h"
 
 struct lichen_instance *fw_plug_find(struct lichen_vm *vm, const char *id)
@@ -14,8 +15,7 @@ struct lichen_instance *fw_plug_find(struct lichen_vm *vm, const char *id)
 	return NULL;
 }
 
-/* vm->instances from what the profile's specs have become. */
-static void fw_plug_list(struct lichen_vm *vm)
+void fw_plug_list(struct lichen_vm *vm)
 {
 	vm->instance_count = 0;
 	for (uint32_t i = 0; i < vm->profile->count; i++)
@@ -23,7 +23,33 @@ static void fw_plug_list(struct lichen_vm *vm)
 			vm->instances[vm->instance_count++] = vm->profile->specs[i]->instance;
 }
 
+lichen_status fw_plug_busy(struct lichen_vm *vm, struct ld_error *error)
+{
+	if (!atomic_load(&vm->loop.waiting))
+		return 0;
+	ld_error_set(error, "the VM waits for an instance: not now");
+	return -LICHEN_EAGAIN;
+}
+
 /* --- coming --- */
+
+/* One that it would be tied to is about to go. */
+static lichen_status fw_plug_check_ties(const struct fw_spec *spec, struct fw_diags *diags)
+{
+	for (uint32_t i = 0; i < spec->class->needs.count; i++) {
+		for (uint32_t j = 0; j < spec->ties[i].count; j++) {
+			const struct fw_spec *provider = spec->ties[i].providers[j];
+
+			if (!provider->instance || !provider->instance->going)
+				continue;
+			fw_diag(diags, spec->ties[i].mark,
+				"%s %s: needs %s, whose removal is under way", spec->path,
+				spec->id, provider->id);
+			return -LICHEN_EBUSY;
+		}
+	}
+	return 0;
+}
 
 /* family: consumers before their providers. */
 static lichen_status fw_plug_make(struct lichen_vm *vm, struct fw_spec **family, uint32_t count,
@@ -31,6 +57,8 @@ static lichen_status fw_plug_make(struct lichen_vm *vm, struct fw_spec **family,
 {
 	lichen_status status = 0;
 
+	for (uint32_t i = 0; i < count && status == 0; i++)
+		status = fw_plug_check_ties(family[i], diags);
 	for (uint32_t i = count; i-- > 0 && status == 0;) {
 		struct lichen_instance *in;
 
@@ -57,9 +85,14 @@ lichen_status fw_plug_add(struct lichen_vm *vm, const struct fw_plug_entry *entr
 						   .files = entry->files,
 						   .file_count = entry->file_count };
 	struct fw_spec *family[FW_INSTANCES_MAX], *spec;
+	struct ld_error busy = { "" };
 	uint32_t count;
-	lichen_status status = fw_profile_extend(vm->profile, &options, &spec, diags);
+	lichen_status status = fw_plug_busy(vm, &busy);
 
+	if (status < 0)
+		fw_diag(diags, (struct fw_mark){ 0 }, "%s: %s", entry->origin, busy.text);
+	else
+		status = fw_profile_extend(vm->profile, &options, &spec, diags);
 	if (status < 0)
 		return status;
 	count = fw_profile_family(vm->profile, spec, family);
@@ -78,62 +111,4 @@ lichen_status fw_plug_add(struct lichen_vm *vm, const struct fw_plug_entry *entr
 		fw_instance_resume(family[i]->instance);
 	*in = spec->instance;
 	return 0;
-}
-
-/* --- going --- */
-
-static lichen_status fw_plug_may_go(struct lichen_vm *vm, struct lichen_instance *in,
-				    struct ld_error *error)
-{
-	const char *fixed = in->fixed;
-
-	if (in->spec == vm->profile->memory)
-		fixed = "the guest's memory is its own";
-	if (in->spec == vm->profile->boot)
-		fixed = "the VM starts the guest with it, after each reset";
-	if (fixed) {
-		ld_error_set(error, "%s: cannot go while the VM lives: %s", in->spec->id,
-			     fixed);
-		return -LICHEN_EPERM;
-	}
-	return fw_profile_needed(vm->profile, in->spec, error) ? -LICHEN_EBUSY : 0;
-}
-
-/* Destroys the family of `in`, and forgets it. */
-static lichen_status fw_plug_take(struct lichen_vm *vm, struct lichen_instance *in,
-				  struct ld_error *error)
-{
-	struct fw_spec *family[FW_INSTANCES_MAX], *spec = in->spec;
-	const uint32_t count = fw_profile_family(vm->profile, spec, family);
-
-	for (uint32_t i = 0; i < count; i++)
-		fw_instance_destroy(family[i]->instance);
-	fw_plug_list(vm);
-	if (fw_profile_shrink(vm->profile, spec, error) < 0)
-		fw_log(&vm->log, LICHEN_LOG_WARN, NULL, NULL, "%s", error->text);
-	return 0;
-}
-
-lichen_status fw_plug_remove(struct lichen_vm *vm, struct lichen_instance *in, uint32_t force,
-			     uint64_t timeout_ns, fw_plug_done_fn done, void *context,
-			     struct ld_error *error)
-{
-	lichen_status status = fw_plug_may_go(vm, in, error);
-
-	(void)timeout_ns, (void)done, (void)context, (void)force;
-	if (status < 0)
-		return status;
-	return fw_plug_take(vm, in, error);
-}
-
-void fw_plug_clear(struct lichen_vm *vm)
-{
-	struct fw_offer *next;
-
-	for (struct fw_offer *at = vm->offers; at; at = next) {
-		next = at->next;
-		(void)ld_close(at->plugin, NULL); /* the process's end unmaps what stays */
-		free(at);
-	}
-	vm->offers = NULL;
 }

@@ -50,7 +50,23 @@ lichen_status fw_plug_remove(struct lichen_vm *vm, struct lichen_instance *in, u
 /* The instance of that id, or NULL. */
 struct lichen_instance *fw_plug_find(struct lichen_vm *vm, const char *id);
 
-/* vm.c: ends what is under way, and closes plugins that were loaded by hand. */
+/*
+ * Makes plugin `name` of an open file, which stays the caller's, the one that later
+ * additions mean by the name.  Other versions of it stay with the instances that have
+ * them.  Errors as ld_open_file(); `error` says what.
+ */
+lichen_status fw_plug_load(struct lichen_vm *vm, const char *name, int descriptor,
+			   struct ld_error *error);
+/*
+ * Closes what was loaded of that name, all versions.  0: `error` is "", or says why a
+ * file stays mapped (pinned).  -LICHEN_ENOENT: nothing was loaded; -LICHEN_EBUSY:
+ * instances use it, and `error` names them.
+ */
+lichen_status fw_plug_unload(struct lichen_vm *vm, const char *name, struct ld_error *error);
+
+/* vm.c: ends removals that are under way; the instances stay. */
+void fw_plug_cancel(struct lichen_vm *vm);
+/* vm.c: closes plugins that were loaded by hand. */
 void fw_plug_clear(struct lichen_vm *vm);
 
 #endif

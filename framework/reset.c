@@ -30,11 +30,11 @@ static lichen_status fw_reset_instances(struct lichen_vm *vm, uint32_t kind,
 		if (!in->class->reset)
 			continue;
 		fw_instance_begin(in);
+		fw_operation_open(in, LICHEN_OP_RESET);
 		fw_lock(in);
 		status = in->class->reset(in->self, kind);
 		fw_unlock(in);
-		if (status > 0)
-			status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+		status = fw_operation_settle(in, LICHEN_OP_RESET, status);
 		if (status < 0) {
 			fw_instance_blame(in, "cannot be reset", status, diags);
 			return status;

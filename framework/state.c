@@ -166,11 +166,11 @@ static lichen_status fw_pre_save(struct lichen_vm *vm, struct ld_error *error)
 
 		if (!fw_has_state(in) || !in->class->pre_save)
 			continue;
+		fw_operation_open(in, LICHEN_OP_SAVE);
 		fw_lock(in);
 		status = in->class->pre_save(in->self);
 		fw_unlock(in);
-		if (status > 0)
-			status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+		status = fw_operation_settle(in, LICHEN_OP_SAVE, status);
 		if (status < 0) {
 			fw_state_blame(in, status, error);
 			return status;

@@ -33,7 +33,7 @@ struct lichen_vm;
 /*
  * Appends the state of a VM whose vCPUs are parked, whose guest clock stands and whose
  * instances are paused or realized.  -LICHEN_EINVAL, -LICHEN_EIO: somebody cannot
- * save; -LICHEN_ENOTSUP: an instance needs time for it; -LICHEN_ENOMEM.  `error` says
+ * save; -LICHEN_ETIMEDOUT: an instance takes too long; -LICHEN_ENOMEM.  `error` says
  * who.  The VM is as before.  [control]
  */
 lichen_status fw_state_save(struct lichen_vm *vm, struct fw_buffer *out,

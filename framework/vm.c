@@ -266,6 +266,7 @@ static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
 	}
 	vm->console_in = vm->console_out = -1;
 	vm->hv = hv;
+	vm->pending_ns = FW_PENDING_NS;
 	pthread_mutex_init(&vm->place_lock, NULL);
 	fw_gate_init(&vm->gate);
 	fw_log_init(&vm->log, options->log_level, options->log, options->context);
@@ -363,11 +364,7 @@ void fw_vm_pause_instances(struct lichen_vm *vm)
 
 		if (atomic_load(&in->state) != FW_RUNNING)
 			continue; /* by a policy, or a restart that failed */
-		fw_lock(in);
-		if (in->class->pause)
-			(void)in->class->pause(in->self);
-		atomic_store(&in->state, FW_PAUSED);
-		fw_unlock(in);
+		fw_instance_pause(in);
 	}
 }
 
@@ -394,6 +391,7 @@ int lichen_vm_run(struct lichen_vm *vm)
 	fw_clock_run(&vm->loop, 0);
 	fw_vm_tell_end(vm);
 	fw_loop_drain(&vm->loop);
+	fw_plug_cancel(vm);
 	fw_vm_pause_instances(vm);
 	fw_bus_thread_leave();
 	fw_pipe_restore(&before);
@@ -413,6 +411,7 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	if (vm->opened & FW_VM_LOOP)
 		fw_loop_drain(&vm->loop);
 	fw_stop_clear(vm);
+	fw_plug_cancel(vm);
 	if (vm->control_state) /* room for what backends still have */
 		vm->control->flush(vm);
 	while (vm->instance_count > 0)

@@ -53,6 +53,8 @@ struct lichen_vm {
 	/* In the order of profile->specs; one that is being added is not yet among them. */
 	struct lichen_instance **instances; /* room for FW_INSTANCES_MAX */
 	uint32_t instance_count;
+	struct fw_plug *plugs;	 /* removals under way */
+	uint64_t pending_ns;	 /* how long an instance may leave an operation pending */
 	struct fw_offer *offers; /* plugins that were loaded by hand; the newest first */
 	struct fw_vcpu *vcpus;
 	uint32_t vcpu_count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ static lichen_status ld_fail(const char *subject, const char *what, int number,
 		return -LICHEN_EACCES;
 	case ENOMEM:
 		return -LICHEN_ENOMEM;
+	case EBADF:
+		return -LICHEN_EBADF;
 	default:
 		return -LICHEN_EIO;
 	}
@@ -65,7 +68,7 @@ static lichen_status ld_too_large(const char *subject, struct ld_error *error)
 }
 
 /* O_NONBLOCK: a FIFO without a writer would make us wait; plain files do not care. */
-static lichen_status ld_open_file(const char *file, int *descriptor, struct ld_error *error)
+static lichen_status ld_open_plain(const char *file, int *descriptor, struct ld_error *error)
 {
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
@@ -165,6 +168,19 @@ static lichen_status ld_seal(const char *subject, struct ld_copy *copy, struct l
 	return 0;
 }
 
+/* Copies what is read, as the plugin that copy->name names. */
+static lichen_status ld_take_bytes(const char *subject, int from, struct ld_copy *copy,
+				   struct ld_error *error)
+{
+	lichen_status status;
+
+	copy->descriptor = ld_memfd(copy->name);
+	if (copy->descriptor < 0)
+		return ld_fail(subject, "cannot be copied", errno, error);
+	status = ld_fill(subject, from, copy->descriptor, &copy->size, error);
+	return status < 0 ? status : ld_seal(subject, copy, error);
+}
+
 static lichen_status ld_take(const char *file, int from, struct ld_copy *copy,
 			     struct ld_error *error)
 {
@@ -180,13 +196,7 @@ static lichen_status ld_take(const char *file, int from, struct ld_copy *copy,
 		status = ld_fail(subject, "cannot be copied", ENOMEM, error);
 	}
 	free(folder);
-	if (status < 0)
-		return status;
-	copy->descriptor = ld_memfd(copy->name);
-	if (copy->descriptor < 0)
-		return ld_fail(subject, "cannot be copied", errno, error);
-	status = ld_fill(subject, from, copy->descriptor, &copy->size, error);
-	return status < 0 ? status : ld_seal(subject, copy, error);
+	return status < 0 ? status : ld_take_bytes(subject, from, copy, error);
 }
 
 lichen_status ld_copy_make(const char *file, struct ld_copy *copy, struct ld_error *error)
@@ -195,13 +205,76 @@ lichen_status ld_copy_make(const char *file, struct ld_copy *copy, struct ld_err
 	int from = -1;
 
 	*copy = (struct ld_copy){ .descriptor = -1 };
-	status = ld_open_file(file, &from, error);
+	status = ld_open_plain(file, &from, error);
 	if (status < 0)
 		return status;
 	status = ld_name_from(file, copy->name, error);
 	if (status == 0)
 		status = ld_take(file, from, copy, error);
 	close(from);
+	if (status < 0)
+		ld_copy_clear(copy);
+	return status;
+}
+
+/* What is open must be a plain file that nobody else can write to. */
+static lichen_status ld_check_open(const char *name, int descriptor, struct ld_error *error)
+{
+	struct stat st;
+
+	if (fstat(descriptor, &st) != 0)
+		return ld_fail(name, "its descriptor cannot be looked at", errno, error);
+	if (!S_ISREG(st.st_mode)) {
+		ld_error_set(error, "%s: not a plain file; a plugin is a shared object", name);
+		return -LICHEN_ENOEXEC;
+	}
+	if ((st.st_mode & S_IWOTH) && st.st_nlink > 0) {
+		ld_error_set(error,
+			     "%s: anyone may write to the file (mode %04o): take write "
+			     "permission from others",
+			     name, (unsigned)(st.st_mode & 07777));
+		return -LICHEN_EACCES;
+	}
+	if (st.st_size > LD_FILE_MAX)
+		return ld_too_large(name, error);
+	return lseek(descriptor, 0, SEEK_SET) == 0
+		       ? 0
+		       : ld_fail(name, "cannot be read", errno, error);
+}
+
+/* The path of an open file, or "descriptor of NAME". */
+static char *ld_path_of(const char *name, int descriptor)
+{
+	char link[64], path[PATH_MAX], *text = NULL;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", descriptor);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 0 && path[0] == '/')
+		return strndup(path, (size_t)n);
+	return asprintf(&text, "descriptor of %s", name) < 0 ? NULL : text;
+}
+
+lichen_status ld_copy_open(const char *name, int descriptor, struct ld_copy *copy,
+			   struct ld_error *error)
+{
+	lichen_status status;
+
+	*copy = (struct ld_copy){ .descriptor = -1 };
+	if (!ld_is_name(name) || strlen(name) >= sizeof(copy->name)) {
+		ld_error_set(error,
+			     "plugin %.64s: no such plugin: names are made of a-z, 0-9 and -, "
+			     "at most %d",
+			     name, LICHEN_NAME_SIZE - 1);
+		return -LICHEN_ENOENT;
+	}
+	status = ld_check_open(name, descriptor, error);
+	if (status < 0)
+		return status;
+	memcpy(copy->name, name, strlen(name) + 1);
+	copy->file = ld_path_of(name, descriptor);
+	status = copy->file ? ld_take_bytes(ld_short(copy->file), descriptor, copy, error)
+			    : ld_fail(name, "cannot be copied", ENOMEM, error);
 	if (status < 0)
 		ld_copy_clear(copy);
 	return status;

@@ -27,6 +27,10 @@ struct ld_copy {
  */
 lichen_status ld_copy_make(const char *file, struct ld_copy *copy, struct ld_error *error);
 
+/* The same of an open file, which holds plugin `name`; -LICHEN_EBADF. */
+lichen_status ld_copy_open(const char *name, int descriptor, struct ld_copy *copy,
+			   struct ld_error *error);
+
 /* Forgets the bytes; the descriptor and the texts stay. */
 void ld_copy_unmap(struct ld_copy *copy);
 void ld_copy_clear(struct ld_copy *copy);

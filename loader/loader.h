@@ -91,6 +91,14 @@ struct ld_plugin;
 lichen_status ld_open(const struct ld_path *path, const char *name, const char *pin,
 		      struct ld_plugin **plugin, struct ld_error *error);
 
+/*
+ * The same from an open file, which stays the caller's; it holds plugin `name`.  Who
+ * opened it answers for the folders on its way; the file itself must not be
+ * world-writable, unless it has no name.  -LICHEN_EBADF.
+ */
+lichen_status ld_open_file(const struct ld_path *path, const char *name, int descriptor,
+			   struct ld_plugin **plugin, struct ld_error *error);
+
 /* One use more; returns the plugin.  ld_close() is owed for it as well. */
 struct ld_plugin *ld_share(struct ld_plugin *plugin);
 

@@ -338,6 +338,19 @@ lichen_status ld_open(const struct ld_path *path, const char *name, const char *
 	return status;
 }
 
+lichen_status ld_open_file(const struct ld_path *path, const char *name, int descriptor,
+			   struct ld_plugin **plugin, struct ld_error *error)
+{
+	struct ld_copy copy;
+	lichen_status status = ld_copy_open(name, descriptor, &copy, error);
+
+	if (status < 0)
+		return status;
+	status = ld_open_copy(path, &copy, NULL, plugin, error);
+	ld_copy_clear(&copy);
+	return status;
+}
+
 struct ld_plugin *ld_share(struct ld_plugin *plugin)
 {
 	plugin->uses++;

@@ -119,6 +119,13 @@ struct lichen_class {
 	lichen_status (*region)(void *self, uint32_t event, const struct lichen_region *region);
 	/* event: enum lichen_host_event.  [control, running] */
 	void (*host_event)(void *self, uint32_t event);
+	/*
+	 * The host waits no longer for an operation that is pending (enum
+	 * lichen_operation): its time is over, or it is not wanted any more.  A
+	 * completion that comes all the same is ignored.  After UNPLUG_REQUEST and
+	 * QUIESCE the instance works on.  [control, created to running]
+	 */
+	void (*cancel)(void *self, uint32_t operation);
 };
 
 /*

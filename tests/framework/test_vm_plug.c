@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Instances that come to a VM and leave it, over the fake: what is done, undone, refused. */
+#include <fcntl.h>
+
 #include "plug.h"
 #include "tap.h"
 #include "world.h"
@@ -186,5 +188,163 @@ TEST(what_the_hypervisor_makes_before_its_first_vcpu_does_not_come_later)
 		  "first vCPU only (device add:1:1)\n",
 		  told);
 	CHECK_EQ(3, world.vm->instance_count);
+	finish();
+}
+
+/* --- plugins by hand --- */
+
+static int plugin_file(const char *path)
+{
+	const char *build = getenv("LICHEN_BUILD");
+	char file[512];
+	int descriptor;
+
+	(void)snprintf(file, sizeof(file), "%s/tests/%s.so", build ? build : WORLD_BUILD, path);
+	descriptor = open(file, O_RDONLY | O_CLOEXEC);
+	CHECK(descriptor >= 0);
+	return descriptor;
+}
+
+static lichen_status load(const char *name, const char *path, struct ld_error *error)
+{
+	const int descriptor = plugin_file(path);
+	const lichen_status status = fw_plug_load(world.vm, name, descriptor, error);
+
+	close(descriptor);
+	return status;
+}
+
+static const char *version(const char *id)
+{
+	return ld_plugin_info(fw_plug_find(world.vm, id)->spec->plugin)->version;
+}
+
+#define IRQCHIP DEVICES "  - { plugin: kvm-irqchip }\n"
+
+TEST(two_versions_of_a_plugin_serve_a_vm_side_by_side)
+{
+	struct lichen_instance *in = NULL;
+	struct ld_error error = { "" };
+	char why[LD_ERROR_SIZE];
+
+	world_start(&world, IRQCHIP "  - { plugin: churn, id: old }\n");
+	CHECK_EQ(0, load("churn", "framework-plugins-2/churn", &error));
+	CHECK_EQ(0, add("devices",
+			"{ plugin: churn, id: new, port: 0x610, port2: 0x710, gpa: 0xd1000000, "
+			"irq: 12, irq2: 14 }",
+			&in));
+	CHECK_STR("1.0", version("old"));
+	CHECK_STR("2.0", version("new"));
+	CHECK_EQ(-LICHEN_EBUSY, fw_plug_unload(world.vm, "churn", &error));
+	CHECK_STR("plugin churn: in use by new", error.text);
+	CHECK_EQ(0, take("new", why));
+	CHECK_EQ(0, fw_plug_unload(world.vm, "churn", &error));
+	CHECK_STR("", error.text);
+	CHECK_EQ(-LICHEN_EBUSY, fw_plug_unload(world.vm, "churn", &error));
+	CHECK_STR("plugin churn: in use by old", error.text);
+	CHECK_EQ(0, take("old", why));
+	CHECK_EQ(-LICHEN_ENOENT, fw_plug_unload(world.vm, "churn", &error));
+	CHECK_STR("plugin churn: not loaded", error.text);
+	finish();
+}
+
+/* Lines of the memory map that name the plugin. */
+static uint32_t mapped(const char *name)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uint32_t found = 0;
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		found += strstr(line, name) != NULL;
+	if (maps)
+		(void)fclose(maps);
+	return found;
+}
+
+TEST(a_plugin_is_closed_with_its_last_instance_and_with_its_unloading)
+{
+	struct lichen_instance *in = NULL;
+	struct ld_error error = { "" };
+	char why[LD_ERROR_SIZE];
+
+	world_start(&world, IRQCHIP);
+	CHECK_EQ(0, add("devices", "{ plugin: clock }", &in));
+	CHECK(mapped("lichen:clock") > 0);
+	CHECK_EQ(0, take("clock", why));
+	CHECK_EQ(0, mapped("lichen:clock"));
+	CHECK_EQ(0, load("clock", "framework-plugins/clock", &error));
+	CHECK(mapped("lichen:clock") > 0);
+	CHECK_EQ(0, load("clock", "framework-plugins/clock", &error)); /* the same once more */
+	CHECK_EQ(0, fw_plug_unload(world.vm, "clock", &error));
+	CHECK_EQ(0, mapped("lichen:clock"));
+	finish();
+}
+
+TEST(what_is_no_plugin_of_that_name_is_refused)
+{
+	struct ld_error error = { "" };
+
+	world_start(&world, IRQCHIP);
+	CHECK_EQ(-LICHEN_ENOEXEC, load("clock", "framework-plugins/churn", &error));
+	CHECK(strstr(error.text, "holds plugin churn, so its name must be churn.so") != NULL);
+	CHECK_EQ(-LICHEN_ENOENT, load("../clock", "framework-plugins/churn", &error));
+	CHECK_EQ(-LICHEN_EBADF, fw_plug_load(world.vm, "clock", 999, &error));
+	CHECK_STR("clock: its descriptor cannot be looked at: Bad file descriptor", error.text);
+	CHECK(world.vm->offers == NULL);
+	finish();
+}
+
+TEST(a_plugin_that_stays_mapped_is_told_when_it_is_unloaded)
+{
+	struct ld_error error = { "" };
+
+	world_start(&world, IRQCHIP);
+	CHECK_EQ(0, load("nodelete", "loader/plugins/nodelete", &error));
+	CHECK_EQ(0, fw_plug_unload(world.vm, "nodelete", &error));
+	CHECK(strstr(error.text, "nodelete: pinned: it is linked with -z nodelete") != NULL ||
+	      strstr(error.text, "nodelete.so: pinned: it is linked with -z nodelete") != NULL);
+	CHECK_EQ(-LICHEN_ENOENT, fw_plug_unload(world.vm, "nodelete", &error));
+	world_end(&world);
+	(void)printf("# %s\n", error.text);
+	fflush(stdout);
+	_exit(0); /* the harness would find the descriptor, which stays as long as the mapping
+		   */
+}
+
+/* --- files that come opened --- */
+
+TEST(a_file_that_came_as_a_descriptor_is_not_opened_by_its_path)
+{
+	static const uint8_t image[8];
+	const struct fw_given_file given = { .path = "nowhere/image", .descriptor = 0 };
+	struct fw_given_file file = given;
+	const struct fw_plug_entry entry = { .section = "devices",
+					     .text = "{ plugin: filer, file: nowhere/image }",
+					     .origin = "device add",
+					     .files = &file,
+					     .file_count = 1 };
+	struct lichen_instance *in = NULL;
+	char path[128], why[LD_ERROR_SIZE];
+
+	world_start(&world, IRQCHIP);
+	world_file(&world, "image", image, sizeof(image));
+	(void)snprintf(path, sizeof(path), "%s/image", world.folder);
+	file.descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK_EQ(0, fw_plug_add(world.vm, &entry, &in, &diags));
+	close(file.descriptor); /* the instance has its own */
+	CHECK_EQ(1, world_heard(&world, "[filer/filer] 8 bytes"));
+	CHECK_EQ(0, take("filer", why));
+	/* Without one it would be opened, and is not there. */
+	CHECK_EQ(-LICHEN_EINVAL, add("devices", "{ plugin: filer, file: nowhere/image }", &in));
+	CHECK(strstr(told, "devices filer: file nowhere/image: not found (device add:1:24)"));
+	/* One that nobody names is a mistake of the caller's. */
+	file.path = "other";
+	file.descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	fw_diags_clear(&diags);
+	CHECK_EQ(-LICHEN_EINVAL, fw_plug_add(world.vm, &entry, &in, &diags));
+	CHECK_STR("device add: a descriptor came for other, which no parameter names",
+		  diags.items[0].text);
+	close(file.descriptor);
 	finish();
 }

@@ -404,3 +404,75 @@ TEST(an_executable_stack_is_refused)
 	CHECK(!ran());
 	ld_path_clear(&path);
 }
+
+static int open_good(const char *subfolder)
+{
+	char file[PATH_MAX];
+	int descriptor;
+
+	(void)snprintf(file, sizeof(file), "%s/%sgood.so", PLUGINS, subfolder);
+	descriptor = open(file, O_RDONLY | O_CLOEXEC);
+	CHECK(descriptor >= 0);
+	return descriptor;
+}
+
+TEST(a_plugin_opens_from_a_descriptor_wherever_its_offset_is)
+{
+	struct ld_path path = path_of("");
+	struct ld_plugin *plugin = NULL, *newer = NULL;
+	struct ld_error error = { "" };
+	const int descriptor = open_good(""), other = open_good("newer/");
+
+	CHECK(lseek(descriptor, 100, SEEK_SET) == 100);
+	CHECK_EQ(0, ld_open_file(&path, "good", descriptor, &plugin, &error));
+	CHECK_EQ(0, ld_open_file(&path, "good", other, &newer, &error));
+	CHECK(plugin != newer);
+	CHECK_STR("2.0", ld_plugin_info(newer)->version);
+	CHECK(ld_share(plugin) == plugin);
+	close(descriptor);
+	close(other);
+	CHECK_EQ(0, ld_close(plugin, &error));
+	CHECK(ld_plugin_class(plugin) != NULL); /* the other use */
+	CHECK_EQ(0, ld_close(plugin, &error));
+	CHECK_EQ(0, ld_close(newer, &error));
+	ld_path_clear(&path);
+}
+
+static void refused_file(const char *name, int descriptor, lichen_status status,
+			 const char *sentence)
+{
+	struct ld_path path = path_of("");
+	struct ld_plugin *plugin = NULL;
+	struct ld_error error = { "" };
+
+	CHECK_EQ(status, ld_open_file(&path, name, descriptor, &plugin, &error));
+	CHECK(plugin == NULL);
+	if (!strstr(error.text, sentence))
+		tap_fail("want \"%s\", got \"%s\"", sentence, error.text);
+	ld_path_clear(&path);
+}
+
+TEST(a_descriptor_of_something_else_is_refused)
+{
+	struct scratch s = scratch_make();
+	const int good = open_good("");
+	char file[PATH_MAX];
+	int ends[2], open_to_all;
+
+	CHECK_EQ(0, pipe2(ends, O_CLOEXEC));
+	refused_file("good", ends[0], -LICHEN_ENOEXEC, "good: not a plain file");
+	refused_file("good", 999, -LICHEN_EBADF, "good: its descriptor cannot be looked at");
+	refused_file("other", good, -LICHEN_ENOEXEC, "holds plugin good");
+	refused_file("Good", good, -LICHEN_ENOENT, "plugin Good: no such plugin");
+	(void)snprintf(file, sizeof(file), "%s/good.so", s.folder);
+	open_to_all = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(open_to_all >= 0 && fchmod(open_to_all, 0666) == 0);
+	refused_file("good", open_to_all, -LICHEN_EACCES, "anyone may write to the file");
+	CHECK_EQ(0, fchmod(open_to_all, 0600));
+	refused_file("good", open_to_all, -LICHEN_ENOEXEC, "empty");
+	close(open_to_all);
+	close(good);
+	close(ends[0]);
+	close(ends[1]);
+	scratch_remove(&s);
+}

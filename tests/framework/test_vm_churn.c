@@ -20,7 +20,7 @@ enum {
 	HUB = 0x7f0,
 	LINE = 10,
 	CYCLES = 200,
-	CYCLES_LEAST = 20,
+	CYCLES_LEAST = 6,
 	WAIT_US = 2000, /* for a call in flight and a line that is high */
 	DONE = 9,	/* how a VM ends that has churned enough */
 };

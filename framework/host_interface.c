@@ -178,5 +178,7 @@ const void *fw_host_interface(struct lichen_instance *in, const char *id)
 		return &fw_console;
 	if (strcmp(id, LICHEN_SYMBIOTIC_HOST) == 0 && in->vm->symbiotic && fw_symbiotic_ops(in))
 		return &fw_symbiotic_host;
+	if (strcmp(id, LICHEN_MODULE_HOST) == 0)
+		return &fw_module_host;
 	return NULL;
 }

@@ -176,6 +176,8 @@ static json_t *table_param(const struct lichen_table *table, uint32_t index)
 	failed |= table_text(json, "unit", TABLE_NAME(table_units, param->unit));
 	failed |= table_flag(json, "required", param->flags & LICHEN_PARAM_REQUIRED);
 	failed |= table_flag(json, "shared", param->flags & LICHEN_PARAM_SHARED);
+	if (param->flags & LICHEN_PARAM_LIST)
+		failed |= table_flag(json, "list", 1);
 	if (param->type == LICHEN_CHOICE)
 		failed |= param_choice(json, param);
 	else if (param->type == LICHEN_TEXT || param->type == LICHEN_FILE)

@@ -2,6 +2,7 @@
 /* inspect_walk.c: see inspect.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "inspect.h"
 #include "profile_tree.h"
@@ -58,6 +59,23 @@ static void walk_top(const struct walk *walk, const char *key, const char *text)
 	walk_text(walk, key, text, walk_mark(walk->p->root, key), NULL);
 }
 
+static void walk_items(const struct walk *walk, const struct fw_told *told)
+{
+	const char *items = told->text;
+	struct fw_told one = *told;
+	char key[16], *item;
+
+	walk_open(walk, told->key, 1);
+	for (uint32_t i = 0; (item = fw_list_next(&items)); i++) {
+		(void)snprintf(key, sizeof(key), "%" PRIu32, i);
+		one.key = key;
+		one.text = item;
+		walk->teller->tell(walk->teller->context, &one);
+		free(item);
+	}
+	walk_close(walk);
+}
+
 static void walk_values(const struct walk *walk, const struct fw_spec *spec)
 {
 	char text[FW_WHY_SIZE];
@@ -82,7 +100,10 @@ static void walk_values(const struct walk *walk, const struct fw_spec *spec)
 		if (param->type == LICHEN_CHOICE || param->type == LICHEN_FILE ||
 		    param->unit == LICHEN_UNIT_NS)
 			told.type = LICHEN_TEXT;
-		walk->teller->tell(walk->teller->context, &told);
+		if (param->flags & LICHEN_PARAM_LIST)
+			walk_items(walk, &told);
+		else
+			walk->teller->tell(walk->teller->context, &told);
 	}
 }
 

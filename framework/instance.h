@@ -13,6 +13,7 @@
 #include <lichen/class.h>
 
 #include "bus.h"
+#include "guest_module.h"
 #include "irq.h"
 #include "layout.h"
 #include "log.h"
@@ -45,6 +46,7 @@ enum fw_claim_kind {
 	FW_CLAIM_DOORBELL = 5,
 	FW_CLAIM_THREAD = 6,
 	FW_CLAIM_MSRS = 7,
+	FW_CLAIM_MODULE = 8,
 };
 
 struct fw_bell {
@@ -67,6 +69,7 @@ struct fw_claim {
 		struct fw_bell bell;
 		pthread_t thread;
 		struct fw_msrs msrs;
+		struct fw_module module;
 	};
 };
 

@@ -25,6 +25,8 @@ const char *fw_claim_kind_name(enum fw_claim_kind kind)
 		return "thread";
 	case FW_CLAIM_MSRS:
 		return "range of MSRs";
+	case FW_CLAIM_MODULE:
+		return "guest module";
 	}
 	return "?";
 }
@@ -133,6 +135,9 @@ void fw_claim_drop(struct fw_claim *claim)
 		break;
 	case FW_CLAIM_MSRS:
 		fw_msrs_release(&claim->msrs);
+		break;
+	case FW_CLAIM_MODULE:
+		fw_module_close(&claim->module);
 		break;
 	}
 	free(claim);

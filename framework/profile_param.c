@@ -70,6 +70,33 @@ static void param_unknown_key(struct fw_load *load, const struct fw_instance *in
 		instance->spec.id, fw_brief(pair->key, brief), fw_nearest_hint(&nearest, hint));
 }
 
+/*
+ * The items of a LIST as one text, each ended by a newline; a single value is a list of
+ * one.  NULL: told, or no memory.
+ */
+static char *param_list(struct fw_load *load, const struct fw_instance *instance,
+			const struct lichen_param *param, const struct fw_node *node)
+{
+	const uint32_t count = node->type == FW_NODE_LIST ? node->count : 1;
+	char *text = fw_arena_copy(load->arena, "", 0);
+
+	for (uint32_t i = 0; text && i < count; i++) {
+		const struct fw_node *item = node->type == FW_NODE_LIST ? node->items[i] : node;
+
+		if (item->type == FW_NODE_SCALAR && item->text[0] &&
+		    !strchr(item->text, '\n')) {
+			text = fw_arena_print(load->arena, "%s%s\n", text, item->text);
+			continue;
+		}
+		fw_diag(load->diags, item->mark, "%s %s: %s: an item is %s",
+			instance->spec.path, instance->spec.id, param->name,
+			item->type == FW_NODE_SCALAR ? "empty, or of several lines"
+						     : fw_node_type_name(item));
+		return NULL;
+	}
+	return text;
+}
+
 /* Types one value; 0, or -1: told, or no memory. */
 static int param_value(struct fw_load *load, const struct fw_instance *instance,
 		       const struct lichen_param *param, const struct fw_node *node,
@@ -77,21 +104,26 @@ static int param_value(struct fw_load *load, const struct fw_instance *instance,
 {
 	const struct fw_spec *spec = &instance->spec;
 	char why[FW_WHY_SIZE], brief[FW_BRIEF_SIZE];
+	const char *text = node->text;
 
 	value->mark = node->mark;
-	if (node->type != FW_NODE_SCALAR) {
+	if ((param->flags & LICHEN_PARAM_LIST) && node->type != FW_NODE_MAP) {
+		text = param_list(load, instance, param, node);
+		if (!text)
+			return -1;
+	} else if (node->type != FW_NODE_SCALAR) {
 		fw_diag(load->diags, node->mark, "%s %s: %s: %s, not a single value",
 			spec->path, spec->id, param->name, fw_node_type_name(node));
 		return -1;
 	}
-	value->written = node->text;
-	if (fw_scalar_read(param, node->text, &value->number, why)) {
+	value->written = text;
+	if (fw_scalar_read(param, text, &value->number, why)) {
 		fw_diag(load->diags, node->mark, "%s %s: %s %s: %s", spec->path, spec->id,
-			param->name, node->text[0] ? fw_brief(node->text, brief) : "\"\"", why);
+			param->name, text[0] ? fw_brief(text, brief) : "\"\"", why);
 		return -1;
 	}
 	if (param->type == LICHEN_TEXT)
-		value->text = fw_arena_copy(load->arena, node->text, strlen(node->text));
+		value->text = fw_arena_copy(load->arena, text, strlen(text));
 	else if (param->type == LICHEN_FILE)
 		value->text = param_path(load, node);
 	else

@@ -3,6 +3,7 @@
  * profile_print.c: the composed profile as YAML.  libyaml's emitter quotes what
  * has to be quoted; what comes out reads back as the same machine.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <yaml.h>
@@ -89,6 +90,19 @@ static void print_list_end(struct printer *to)
 
 static void print_instance(struct printer *to, const struct fw_instance *instance);
 
+static void print_items(struct printer *to, const char *key, const char *items)
+{
+	char *item;
+
+	print_text(to, key);
+	print_list_start(to);
+	while ((item = fw_list_next(&items))) {
+		print_text(to, item);
+		free(item);
+	}
+	print_list_end(to);
+}
+
 static void print_values(struct printer *to, const struct fw_spec *spec)
 {
 	char text[FW_WHY_SIZE];
@@ -100,6 +114,10 @@ static void print_values(struct printer *to, const struct fw_spec *spec)
 		/* Absent, or a fallback outside the bounds, which no profile may write. */
 		if (!fw_scalar_fits(param, value->number, value->text))
 			continue;
+		if (param->flags & LICHEN_PARAM_LIST) {
+			print_items(to, param->name, value->text);
+			continue;
+		}
 		if (param->type == LICHEN_TEXT || param->type == LICHEN_FILE) {
 			print_pair(to, param->name, value->text);
 			continue;

@@ -275,6 +275,17 @@ int fw_scalar_read(const struct lichen_param *param, const char *text, uint64_t 
 	}
 }
 
+char *fw_list_next(const char **at)
+{
+	const char *item = *at;
+	const size_t size = strcspn(item, "\n");
+
+	if (!item[0])
+		return NULL;
+	*at += size + (item[size] == '\n');
+	return strndup(item, size);
+}
+
 int fw_scalar_fits(const struct lichen_param *param, uint64_t number, const char *text)
 {
 	char why[FW_WHY_SIZE];

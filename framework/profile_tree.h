@@ -208,6 +208,9 @@ void fw_scalar_write(const struct lichen_param *param, uint64_t number,
 		     char text[static FW_WHY_SIZE]);
 /* Bounds of an integer; those of signed types as int64_t. */
 void fw_scalar_bounds(const struct lichen_param *param, uint64_t *min, uint64_t *max);
+/* The next of the items of a LIST (LICHEN_PARAM_LIST), NUL-ended, from *at on, which is moved
+ * past it; NULL: no more, or no memory.  The caller frees it. */
+char *fw_list_next(const char **at);
 /* Whether a value lies within the declared bounds. */
 int fw_scalar_fits(const struct lichen_param *param, uint64_t number, const char *text);
 

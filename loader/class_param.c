@@ -10,7 +10,8 @@ enum {
 	LD_FILE_FLAGS = LICHEN_PARAM_READ | LICHEN_PARAM_WRITE | LICHEN_PARAM_CREATE |
 			LICHEN_PARAM_APPEND | LICHEN_PARAM_DIRECTORY | LICHEN_PARAM_DEVICE |
 			LD_SOCKET_FLAGS,
-	LD_PARAM_FLAGS = LICHEN_PARAM_REQUIRED | LICHEN_PARAM_SHARED | LD_FILE_FLAGS,
+	LD_PARAM_FLAGS = LICHEN_PARAM_REQUIRED | LICHEN_PARAM_SHARED | LICHEN_PARAM_LIST |
+			 LD_FILE_FLAGS,
 };
 
 #define PARAMS "params"
@@ -28,6 +29,8 @@ static lichen_status ld_param_flags(struct ld_check *check, uint32_t index,
 					p->flags, LD_PARAM_FLAGS);
 	if ((p->flags & LICHEN_PARAM_SHARED) && p->unit != LICHEN_UNIT_GSI)
 		fault = "SHARED is for interrupt lines, of LICHEN_UNIT_GSI";
+	else if ((p->flags & LICHEN_PARAM_LIST) && p->type != LICHEN_TEXT)
+		fault = "LIST is for LICHEN_TEXT";
 	else if ((p->flags & LD_FILE_FLAGS) && p->type != LICHEN_FILE)
 		fault = "READ to LISTEN are flags of LICHEN_FILE";
 	else if ((p->flags & (LICHEN_PARAM_CREATE | LICHEN_PARAM_APPEND)) &&

@@ -46,6 +46,9 @@ enum lichen_param_flag {
 	 * socket that nobody listens at is replaced.  The host removes the name after destroy.
 	 */
 	LICHEN_PARAM_LISTEN = 1 << 9,
+	/* TEXT: a YAML list of texts, or one of them alone; the member is all of them, each
+	   ended by a newline; min and max are bytes of that */
+	LICHEN_PARAM_LIST = 1 << 10,
 };
 
 /* A flag that the host does not know: the plugin is refused (-LICHEN_ENOTSUP). */

@@ -25,6 +25,7 @@
 #include <lichen/char.h>
 #include <lichen/class.h>
 #include <lichen/draft/control.h>
+#include <lichen/draft/module.h>
 #include <lichen/draft/symbiotic.h>
 #include <lichen/guest/discovery.h>
 #include <lichen/hardware.h>
@@ -170,6 +171,11 @@ uint64_t th_call(struct th *th, const char *name, const char *parameters,
 		 const int32_t *descriptors, uint32_t count);
 /* 1: it was answered; *text is the caller's to free. */
 int th_answered(struct th *th, uint64_t token, lichen_status *status, char **text);
+
+/*
+ * Modules for the guest are text files here, whose first line is "linux NAME" or "object
+ * NAME"; others are refused.  Linked at A against N symbols an object starts at A + N.
+ */
 
 /* Nth allocation from now fails (1 is the next); 0: none does.  Works where the
  * plugin was built without sanitizers. */

@@ -132,6 +132,7 @@ void th_object_free(struct th_object *object)
 		close(object->trigger);
 	if (object->resample >= 0)
 		close(object->resample);
+	free(object->module);
 	*object = (struct th_object){ .kind = TH_FREE };
 }
 

@@ -49,7 +49,8 @@ enum th_kind {
 	TH_WATCH = 4,
 	TH_DOORBELL = 5,
 	TH_MAP = 6,
-	TH_MSRS = 7, /* `gsi` is the first, `events` how many */
+	TH_MSRS = 7,   /* `gsi` is the first, `events` how many */
+	TH_MODULE = 8, /* `size` bytes of the file are in `module` */
 };
 
 /* What a handle names.  A handle is never given out twice. */
@@ -69,6 +70,8 @@ struct th_object {
 	struct lichen_doorbell bell;
 	uint64_t size, offset; /* map; offset in its window */
 	uint32_t access, window;
+	uint8_t *module; /* its bytes, owned; `size` of them */
+	struct lichen_module_info info;
 };
 
 enum {
@@ -280,6 +283,7 @@ void th_queue_put(struct th_queue *queue, uint32_t need, uint32_t event, const v
 		  uint32_t size);
 struct th_event *th_queue_take(struct th_queue *queue);
 
+extern const struct lichen_module_host th_module_host;
 /* LICHEN_SYMBIOTIC_HOST and LICHEN_CONTROL_HOST; NULL for others. */
 const void *th_symbiotic_interface(const struct th *th, const char *id);
 

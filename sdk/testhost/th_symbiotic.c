@@ -154,7 +154,7 @@ const void *th_symbiotic_interface(const struct th *th, const char *id)
 		return th->symbiotic.block ? &th_symbiotic_host : NULL;
 	if (strcmp(id, LICHEN_CONTROL_HOST) == 0)
 		return &th_control_host;
-	return NULL;
+	return strcmp(id, LICHEN_MODULE_HOST) == 0 ? &th_module_host : NULL;
 }
 
 /* --- what the test does --- */

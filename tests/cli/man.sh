@@ -31,6 +31,7 @@ declared() { # PLUGIN
 				gsi: "interrupt line" }[.unit]
 			elif .access then ([.access[] | { directory: "folder", device: "device node",
 				socket: "socket", listen: "socket to make" }[.] // empty] + ["file"])[0]
+			elif .list then "list of texts"
 			else { text: "text", bool: "yes or no" }[.type] // "number" end;
 		def fallback: if .default == true then "yes" elif .default == false then "no"
 			else .yaml.default // .default // "-" end;

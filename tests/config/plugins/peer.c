@@ -7,10 +7,13 @@
 struct peer {
 	struct lichen_dev dev;
 	uint32_t level;
+	const char *friends;
 };
 
 static const struct lichen_param peer_params[] = {
 	LICHEN_PARAM(struct peer, level, .max = 9, .fallback = 3, .help = "of intimacy"),
+	LICHEN_PARAM(struct peer, friends, .flags = LICHEN_PARAM_LIST, .max = 16,
+		     .help = "who else may come"),
 };
 
 /* [vcpu or control, running or paused] */

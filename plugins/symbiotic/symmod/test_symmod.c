@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* symmod against the test host: the guest is this test. */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <lichen/draft/symspy.h>
+#include <lichen/guest/module.h>
+
+#include "tap.h"
+#include "testhost.h"
+
+enum { PAGE = 0x10000, LIST = 0x20000, LIST2 = 0x21000, ROOM = 0x100000, NAP = 1000000 };
+
+static struct lichen_module_page *page(struct th *th)
+{
+	return (struct lichen_module_page *)(void *)(th_ram(th) + PAGE);
+}
+
+static struct th *started(const char *allow)
+{
+	struct th *th = th_create("symmod");
+
+	th_set_symbiotic(th);
+	if (allow)
+		th_set_text(th, "allow", allow);
+	return th;
+}
+
+static void guest_registers(struct th *th, uint32_t kinds, uint32_t policy)
+{
+	CHECK_EQ(0, th_agree(th, LICHEN_FEATURE_MODULE));
+	page(th)->kinds = kinds;
+	page(th)->policy = policy;
+	CHECK_EQ(0, th_msr_write(th, 0, LICHEN_MSR_MODULE_PAGE, LICHEN_AT(PAGE, 1)));
+	(void)th_causes(th);
+}
+
+static struct th *ready(void)
+{
+	struct th *th = started(NULL);
+
+	CHECK_EQ(0, th_start(th));
+	guest_registers(th, LICHEN_MODULE_LINUX, LICHEN_MODULE_ANY);
+	return th;
+}
+
+/* A file that starts with `head` and has `size` bytes, all 'x' behind it. */
+static int file(const char *head, uint32_t size)
+{
+	const int descriptor = memfd_create("module", MFD_CLOEXEC);
+	char bytes[4096];
+
+	memset(bytes, 'x', sizeof(bytes));
+	for (uint32_t at = 0; at < size; at += sizeof(bytes))
+		CHECK(pwrite(descriptor, bytes,
+			     size - at < sizeof(bytes) ? size - at : sizeof(bytes), at) > 0);
+	CHECK_EQ(strlen(head), pwrite(descriptor, head, strlen(head), 0));
+	return descriptor;
+}
+
+static uint64_t push(struct th *th, const char *parameters, const char *head, uint32_t size)
+{
+	const int32_t descriptor = file(head, size);
+	const uint64_t token = th_call(th, "symmod.push", parameters, &descriptor, 1);
+
+	close(descriptor);
+	return token;
+}
+
+static void answered(struct th *th, uint64_t token, lichen_status want, const char *part)
+{
+	lichen_status status;
+	char *text;
+
+	CHECK(th_answered(th, token, &status, &text));
+	if (status != want || !strstr(text, part))
+		tap_fail("want %d with %s, got %d: %s", want, part, status, text);
+	free(text);
+}
+
+static lichen_status says(struct th *th, uint32_t state, int32_t status, const char *text)
+{
+	struct lichen_module_page *p = page(th);
+
+	p->status = status;
+	p->text_size = (uint32_t)strlen(text);
+	memcpy(p->text, text, strlen(text));
+	p->state = state;
+	return th_msr_write(th, 0, LICHEN_MSR_MODULE_ANSWER, p->serial);
+}
+
+/* Pages for the bytes, the last of two lists after the first is full. */
+static void gives_memory(struct th *th)
+{
+	struct lichen_module_list *lists[2] = { (void *)(th_ram(th) + LIST),
+						(void *)(th_ram(th) + LIST2) };
+
+	for (uint32_t i = 0; i < 600; i++)
+		lists[i / 511]->pages[i % 511] = ROOM + (uint64_t)(599 - i) * LICHEN_GUEST_PAGE;
+	lists[0]->next = LIST2;
+	lists[1]->next = 0;
+	page(th)->list = LIST;
+}
+
+TEST(a_linux_module_goes_in_and_out)
+{
+	struct th *th = ready();
+	uint64_t token = push(th, "{\"parameters\": \"a=1\"}", "linux good\n", 5000);
+
+	CHECK_EQ(LICHEN_CAUSE_MODULE, th_causes(th));
+	CHECK_EQ(LICHEN_MODULE_ASKED, page(th)->state);
+	CHECK_EQ(LICHEN_MODULE_OFFER, page(th)->request);
+	CHECK_EQ(5000, page(th)->size);
+	CHECK_EQ(0, strcmp("good", page(th)->name));
+	CHECK_EQ(0, strcmp("a=1", page(th)->parameters));
+	gives_memory(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(LICHEN_MODULE_COPIED, page(th)->state);
+	CHECK_EQ(0, memcmp("linux good\nxxx", th_ram(th) + ROOM + 599 * LICHEN_GUEST_PAGE, 14));
+	CHECK_EQ('x', th_ram(th)[ROOM + 598 * LICHEN_GUEST_PAGE + 903]);
+	CHECK_EQ(0, th_ram(th)[ROOM + 598 * LICHEN_GUEST_PAGE + 904]);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	answered(th, token, 0, "good");
+	answered(th, th_call(th, "symmod.list", "{}", NULL, 0), 0, "\"name\":\"good\"");
+	token = th_call(th, "symmod.drop", "{\"name\": \"good\"}", NULL, 0);
+	CHECK_EQ(LICHEN_MODULE_DROP, page(th)->request);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_DROPPED, 0, ""));
+	answered(th, token, 0, "good");
+	answered(th, th_call(th, "symmod.list", "{}", NULL, 0), 0, "[]");
+	th_destroy(th);
+}
+
+TEST(the_guests_own_words_come_back_on_one_line)
+{
+	struct th *th = ready();
+	uint64_t token = push(th, "{}", "linux bad\n", 100);
+
+	gives_memory(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_FAILED, -2, "bad: Unknown\nsymbol\x1b[m frob"));
+	answered(th, token, -LICHEN_EINVAL,
+		 "bad: the guest fails: bad: Unknown symbol [m frob "
+		 "(-2)");
+	token = push(th, "{}", "linux bad\n", 100);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, ""));
+	answered(th, token, -LICHEN_EPERM, "the guest refuses: it says nothing (-1)");
+	th_destroy(th);
+}
+
+TEST(a_hash_that_the_profile_does_not_allow_goes_nowhere)
+{
+	char allow[80];
+	struct th *th;
+
+	(void)snprintf(allow, sizeof(allow), "sha256:%064d\n", 0);
+	for (uint32_t i = 0; i < 32; i++) /* the test host's hash of modules named g... */
+		memcpy(allow + 7 + 2 * i, "67", 2);
+	th = started(allow);
+	CHECK_EQ(0, th_start(th));
+	guest_registers(th, LICHEN_MODULE_LINUX, LICHEN_MODULE_ANY);
+	answered(th, push(th, "{}", "linux bad\n", 100), -LICHEN_EPERM, "profile allows");
+	CHECK_EQ(0, page(th)->state);
+	answered(th, th_call(th, "symmod.info", "{}", NULL, 0), 0, "\"refused_here\":\"0x1\"");
+	(void)push(th, "{}", "linux good\n", 100);
+	CHECK_EQ(LICHEN_MODULE_ASKED, page(th)->state);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, "no"));
+	th_destroy(th);
+}
+
+TEST(a_malformed_allow_list_is_refused)
+{
+	struct th *th = started("sha256:123\n");
+
+	CHECK_EQ(-LICHEN_EINVAL, th_start(th));
+	CHECK(strstr(th_error(th), "sha256:123"));
+	th_destroy(th);
+}
+
+TEST(what_cannot_be_pushed_is_said_at_once)
+{
+	struct th *th = started(NULL);
+
+	CHECK_EQ(0, th_start(th));
+	answered(th, push(th, "{}", "linux good\n", 100), -LICHEN_EBUSY, "no symbiotic side");
+	guest_registers(th, LICHEN_MODULE_LINUX, LICHEN_MODULE_OFF);
+	answered(th, push(th, "{}", "linux good\n", 100), -LICHEN_EBUSY, "policy");
+	page(th)->policy = LICHEN_MODULE_ANY;
+	answered(th, push(th, "{}", "object good\n", 100), -LICHEN_EPERM, "plain objects");
+	answered(th, push(th, "{}", "what\n", 5), -LICHEN_ENOEXEC, "not a module");
+	answered(th, th_call(th, "symmod.push", "{}", NULL, 0), -LICHEN_EINVAL, "descriptors");
+	answered(th, th_call(th, "symmod.drop", "{\"name\": \"x\"}", NULL, 0), -LICHEN_ENOENT,
+		 "no module");
+	th_destroy(th);
+}
+
+TEST(a_guest_that_does_not_answer_is_given_up)
+{
+	struct th *th = ready();
+	const uint64_t token = push(th, "{}", "linux good\n", 100);
+	const uint64_t second = push(th, "{}", "linux next\n", 100);
+
+	th_advance(th, UINT64_C(31000000000));
+	answered(th, token, -LICHEN_ETIMEDOUT, "in time");
+	CHECK_EQ(LICHEN_MODULE_ASKED, page(th)->state);
+	CHECK_EQ(0, strcmp("next", page(th)->name));
+	/* of the first: nobody waits for that any more */
+	CHECK(th_msr_write(th, 0, LICHEN_MSR_MODULE_ANSWER, page(th)->serial - 1) < 0);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, ""));
+	answered(th, second, -LICHEN_EPERM, "next");
+	th_destroy(th);
+}
+
+TEST(memory_that_is_none_is_an_error)
+{
+	static const uint64_t bad[] = { 0xfffffffffffff000, LIST + 8, TH_RAM_SIZE };
+	struct th *th = ready();
+
+	for (size_t i = 0; i < 2 * sizeof(bad) / sizeof(bad[0]); i++) {
+		const uint64_t token = push(th, "{}", "linux good\n", 600 * 4096);
+
+		gives_memory(th);
+		if (i % 2)
+			page(th)->list = bad[i / 2];
+		else
+			((struct lichen_module_list *)(void *)(th_ram(th) + LIST2))->pages[88] =
+				bad[i / 2];
+		CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+		th_advance(th, NAP);
+		answered(th, token, -LICHEN_EBADMSG, "is none");
+		CHECK_EQ(LICHEN_MODULE_CANCELLED, page(th)->state);
+	}
+	th_destroy(th);
+}
+
+TEST(lists_in_a_circle_end_with_the_bytes)
+{
+	struct th *th = ready();
+	const uint64_t token = push(th, "{}", "linux good\n", 1000 * 1000);
+
+	gives_memory(th);
+	((struct lichen_module_list *)(void *)(th_ram(th) + LIST))->next = LIST;
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(LICHEN_MODULE_COPIED, page(th)->state);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	answered(th, token, 0, "good");
+	th_destroy(th);
+}
+
+TEST(answers_out_of_turn_are_errors)
+{
+	static const uint32_t bad[] = { LICHEN_MODULE_IDLE, LICHEN_MODULE_COPIED,
+					LICHEN_MODULE_LOADED, LICHEN_MODULE_DROPPED, 99 };
+	struct th *th = ready();
+
+	CHECK(th_msr_write(th, 0, LICHEN_MSR_MODULE_ANSWER, 0) < 0);
+	CHECK(th_msr_write(th, 0, LICHEN_MSR_MODULE_ANSWER, 1) < 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const uint64_t token = push(th, "{}", "linux good\n", 100);
+
+		CHECK_EQ(0, says(th, bad[i], 0, ""));
+		answered(th, token, -LICHEN_EBADMSG, "malformed");
+	}
+	th_destroy(th);
+}
+
+static lichen_status spy_read(void *self, uint64_t client, uint32_t vcpu, const char *name,
+			      void *to, uint32_t room, uint32_t *size)
+{
+	const struct lichen_spy_symbol symbols[3] = { { .name = "print", .address = 0x1234 } };
+
+	(void)self, (void)client, (void)vcpu;
+	CHECK_EQ(0, strcmp(LICHEN_SPY_SYMBOLS, name));
+	CHECK(room >= sizeof(symbols));
+	memcpy(to, symbols, sizeof(symbols));
+	*size = sizeof(symbols);
+	return 0;
+}
+
+TEST(an_object_is_linked_against_the_guests_symbols)
+{
+	static const struct lichen_symspy_ops spy = { LICHEN_STRUCT(struct lichen_symspy_ops),
+						      .read = spy_read };
+	struct th *th = started(NULL);
+	uint64_t token;
+
+	th_provide(th, LICHEN_SYMSPY, &spy, NULL);
+	CHECK_EQ(0, th_start(th));
+	guest_registers(th, LICHEN_MODULE_OBJECT, LICHEN_MODULE_ANY);
+	token = push(th, "{\"name\": \"mine\"}", "object x\n", 100);
+	gives_memory(th);
+	page(th)->address = 0x7000;
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(LICHEN_MODULE_COPIED, page(th)->state);
+	CHECK_EQ(0x7003, page(th)->entry);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	answered(th, token, 0, "mine");
+	th_destroy(th);
+}
+
+TEST(a_reset_forgets_and_ends_what_waits)
+{
+	struct th *th = ready();
+	const uint64_t token = push(th, "{}", "linux good\n", 100);
+
+	CHECK_EQ(0, th_reset(th, LICHEN_RESET_WARM));
+	answered(th, token, -LICHEN_ECANCELED, "good");
+	answered(th, push(th, "{}", "linux good\n", 100), -LICHEN_EBUSY, "takes no modules");
+	th_destroy(th);
+}

@@ -27,6 +27,15 @@ enum cli_commands {
 	CLI_RESET = 1 << 8,
 	CLI_CONSOLE = 1 << 9,
 	CLI_SCHEMA = 1 << 10,
+	CLI_DEVICE_LIST = 1 << 11,
+	CLI_DEVICE_ADD = 1 << 12,
+	CLI_DEVICE_REMOVE = 1 << 13,
+	CLI_DEVICE_DUMP = 1 << 14,
+	CLI_PLUGIN_LOAD = 1 << 15,
+	CLI_PLUGIN_UNLOAD = 1 << 16,
+	CLI_PLUGIN_RELOAD = 1 << 17,
+	CLI_METRICS = 1 << 18,
+	CLI_TOP = 1 << 19,
 };
 
 struct cli_options;
@@ -55,7 +64,8 @@ struct cli_options {
 	uint32_t form;	      /* enum lichen_form */
 	const char *log_file; /* of a detached VM; NULL: none */
 	const char *escape;   /* of console */
-	int detach, force, warm;
+	uint64_t timeout_ns;  /* of device remove; 30 s unless --timeout says otherwise */
+	int detach, force, warm, backend, no_instance, once;
 	int help;
 };
 
@@ -149,6 +159,10 @@ int cli_resume(const struct cli_options *options);
 int cli_reset(const struct cli_options *options);
 int cli_attach(const struct cli_options *options);
 int cli_schema(const struct cli_options *options);
+int cli_device_list(const struct cli_options *options);
+int cli_device_add(const struct cli_options *options);
+int cli_device_remove(const struct cli_options *options);
+int cli_device_dump(const struct cli_options *options);
 int cli_check(const struct cli_options *options);
 int cli_plugin_list(const struct cli_options *options);
 int cli_plugin_info(const struct cli_options *options);

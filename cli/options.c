@@ -112,6 +112,14 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'e':
 		options->escape = value;
 		return 0;
+	case 'B':
+		options->backend = 1;
+		return 0;
+	case 'T':
+		if (cli_time(value, &options->timeout_ns) == 0)
+			return 0;
+		cli_say("--timeout %s: not a time such as 500ms, 30s, 2min or 0", value);
+		return LICHEN_VM_BAD_INPUT;
 	default: /* 'h' */
 		options->help = 1;
 		return 0;
@@ -143,7 +151,11 @@ static const struct cli_known {
 	  "SIGTERM,\n"
 	  "SIGINT or SIGHUP): 500ms, 30s (the default), 2min, or 0 for no time" },
 	{ "--warm", NULL, 'w', CLI_RESET, "as by a reset button, not as by a power switch" },
-	{ "--force", NULL, 'f', CLI_CONSOLE, "takes the console from whoever has it" },
+	{ "--force", NULL, 'f', CLI_CONSOLE | CLI_DEVICE_REMOVE,
+	  "console: takes it from whoever has it; device remove: nobody is asked" },
+	{ "--timeout", "T", 'T', CLI_DEVICE_REMOVE,
+	  "how long guest and instance have to let go: 500ms, 30s (the default), 2min" },
+	{ "--backend", NULL, 'B', CLI_DEVICE_ADD, "the entry is one of backends:" },
 	{ "--escape", "KEY", 'e', CLI_CONSOLE,
 	  "key that starts a command: ctrl-a (the default), ctrl- and a letter, or none" },
 	{ "--plugin-path", "P", 'p', CLI_PLUGINS,
@@ -256,6 +268,7 @@ int cli_options_read(struct cli_options *options, int argc, char **argv,
 	int status;
 
 	*options = (struct cli_options){ .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
+					 .timeout_ns = CLI_STOP_TIMEOUT_NS,
 					 .log_level = LICHEN_LOG_INFO,
 					 .plugin_path = getenv("LICHEN_PLUGIN_PATH") };
 	status = cli_options_parse(options, argc, argv, command);

@@ -39,6 +39,13 @@ int cli_remote_ask(struct cli_remote *remote, const char *method, int ms, json_t
 /* Waits until the VM closes the connection, which it does at its end: 0; -1: `ms` went by. */
 int cli_remote_wait_end(struct cli_remote *remote, int ms);
 
+/*
+ * device.c: opens the files that the entry names, and adds it to the VM.  section:
+ * "devices" or "backends".  As cli_remote_call().
+ */
+int cli_device_send(struct cli_remote *remote, const char *entry, const char *section,
+		    json_t **result);
+
 /* The answer as it came, a value and a newline. */
 void cli_print_json(const json_t *json);
 

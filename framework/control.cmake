@@ -2,8 +2,11 @@
 # The control server: linked by those alone who name lichen_control.
 target_sources(lichen PRIVATE
 	${CMAKE_CURRENT_LIST_DIR}/control/client.c
+	${CMAKE_CURRENT_LIST_DIR}/control/dump.c
 	${CMAKE_CURRENT_LIST_DIR}/control/event.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_console.c
+	${CMAKE_CURRENT_LIST_DIR}/control/methods_device.c
+	${CMAKE_CURRENT_LIST_DIR}/control/methods_dump.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_meta.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_vm.c
 	${CMAKE_CURRENT_LIST_DIR}/control/name.c

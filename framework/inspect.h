@@ -42,6 +42,9 @@ void fw_profile_tell(const struct fw_profile *profile, const struct fw_log *log)
 /* A JSON string; bytes that are not UTF-8 become '?'.  NULL: text is NULL, or no memory. */
 json_t *fw_json_text(const char *text);
 
+/* How a FILE parameter is opened, as words; flags: enum lichen_param_flag.  NULL: no memory. */
+json_t *fw_json_access(uint32_t flags);
+
 /*
  * Writes a value and a newline.  NULL, which stands for "no memory", writes nothing
  * and gives -1; whether `to` takes it is for its owner to see.

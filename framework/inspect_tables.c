@@ -81,7 +81,7 @@ static json_t *table_choices(const struct lichen_table *table, uint32_t index)
 	return fw_json_text(names[index]);
 }
 
-static json_t *param_access(uint32_t flags)
+json_t *fw_json_access(uint32_t flags)
 {
 	static const struct {
 		uint32_t flag;
@@ -147,7 +147,8 @@ static int param_text(json_t *json, const struct lichen_param *param)
 			   param->flags & LICHEN_PARAM_REQUIRED ? NULL : param->text_fallback);
 
 	if (param->type == LICHEN_FILE)
-		return failed | json_object_set_new(json, "access", param_access(param->flags));
+		return failed |
+		       json_object_set_new(json, "access", fw_json_access(param->flags));
 	if (param->min)
 		failed |= json_object_set_new(json, "min_length", table_number(param->min));
 	if (param->max)

@@ -99,6 +99,8 @@ void fw_log_va(const struct fw_log *log, uint32_t level, const char *plugin, con
 		vsnprintf(line + used, sizeof(line) - used, format, args);
 	fw_log_clean(line);
 	fw_log_plain(log, line);
+	if (level >= LICHEN_LOG_HOST_MISBEHAVING && log->misbehaved)
+		log->misbehaved(log->teller, line);
 }
 
 void fw_log(const struct fw_log *log, uint32_t level, const char *plugin, const char *id,

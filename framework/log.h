@@ -14,6 +14,9 @@ struct fw_log {
 	void (*write)(void *context, const char *line); /* NULL: stderr */
 	void *context;
 	uint64_t start_ns; /* host clock; lines carry the time since */
+	/* Is told of each line about misbehaviour, too; NULL: nobody is.  [any] */
+	void (*misbehaved)(void *teller, const char *line);
+	void *teller;
 };
 
 /* A bucket of lines: FW_LOG_BURST at once, then FW_LOG_PER_SECOND. */

@@ -39,6 +39,24 @@ void fw_vm_go_on(struct lichen_vm *vm)
 	fw_vm_event(vm, FW_EVENT_STATE, "running", NULL);
 }
 
+int fw_vm_hold(struct lichen_vm *vm)
+{
+	if (vm->paused != FW_NOT_PAUSED)
+		return 0;
+	fw_vcpus_park(vm);
+	fw_vm_halt(vm);
+	return 1;
+}
+
+void fw_vm_release(struct lichen_vm *vm)
+{
+	fw_vm_resume_instances(vm);
+	fw_clock_run(&vm->loop, 1);
+	if (!atomic_load(
+		    &vm->happened)) /* else the gate was shut by what is to be served next */
+		fw_vcpus_unpark(vm);
+}
+
 void fw_vm_event(struct lichen_vm *vm, enum fw_event_kind event, const char *subject,
 		 const char *detail)
 {

@@ -273,6 +273,11 @@ static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
 	return vm;
 }
 
+static void fw_vm_misbehaved(void *teller, const char *line)
+{
+	fw_vm_event(teller, FW_EVENT_MISBEHAVIOUR, line, NULL);
+}
+
 /* The name is taken before anything is opened; who can talk to the VM comes last. */
 static lichen_status fw_vm_control(struct lichen_vm *vm,
 				   const struct lichen_vm_options *options,
@@ -293,6 +298,8 @@ static lichen_status fw_vm_control(struct lichen_vm *vm,
 		status = vm->control->open(vm, options->control_folder, console, &error);
 	else
 		ld_error_set(&error, "options: control_folder is not set");
+	vm->log.misbehaved = fw_vm_misbehaved;
+	vm->log.teller = vm;
 	if (status < 0 || !options->control_folder)
 		fw_vm_blame(diags, (struct fw_mark){ 0 }, &error);
 	return options->control_folder ? status : -LICHEN_EINVAL;

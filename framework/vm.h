@@ -113,6 +113,12 @@ void fw_vm_reset(struct lichen_vm *vm, uint32_t kind);
 void fw_vm_pause(struct lichen_vm *vm);
 /* pause.c: clocks and instances alone, where vCPUs are parked.  [control] */
 void fw_vm_halt(struct lichen_vm *vm);
+/*
+ * pause.c: the VM stands still for a moment, of which neither guest nor operator hears.
+ * 1: fw_vm_release() is owed; 0: it stood still before.  [control]
+ */
+int fw_vm_hold(struct lichen_vm *vm);
+void fw_vm_release(struct lichen_vm *vm);
 /* pause.c: it runs again, whatever had paused it.  [control] */
 void fw_vm_go_on(struct lichen_vm *vm);
 /* vm.c: resume in dependency order; pause in the opposite one.  [control] */

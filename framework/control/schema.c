@@ -61,7 +61,8 @@ static const char *schema_kind(const struct fw_member *member)
 	case FW_OBJECT:
 		return "an object";
 	case FW_LIST:
-		return "an array of its words";
+		return member->members ? "an array of objects as the schema has them"
+				       : "an array of its words";
 	case FW_FILES:
 		return "an array of numbers of descriptors";
 	}
@@ -74,17 +75,39 @@ static int schema_number(const json_t *value, uint64_t max)
 	       (uint64_t)json_integer_value(value) <= max;
 }
 
+static int schema_fits(const struct fw_member *member, const json_t *value);
+
+/* An object of these members, and no others. */
+static int schema_is(const struct fw_member *members, uint32_t count, const json_t *object)
+{
+	size_t known = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const json_t *value = json_object_get(object, members[i].name);
+
+		if (!value && (members[i].flags & FW_REQUIRED))
+			return 0;
+		if (value && !schema_fits(&members[i], value))
+			return 0;
+		known += value != NULL;
+	}
+	return json_is_object(object) && known == json_object_size(object);
+}
+
+static int schema_item(const struct fw_member *member, const json_t *item)
+{
+	if (member->kind == FW_FILES)
+		return schema_number(item, FW_RPC_FILES_MAX - 1);
+	if (member->members)
+		return schema_is(member->members, member->member_count, item);
+	return json_is_string(item) && schema_choice(member, json_string_value(item));
+}
+
 static int schema_list(const struct fw_member *member, const json_t *value)
 {
-	for (size_t i = 0; i < json_array_size(value); i++) {
-		const json_t *item = json_array_get(value, i);
-
-		if (member->kind == FW_FILES ? !schema_number(item, FW_RPC_FILES_MAX - 1)
-		    : member->members	     ? !json_is_object(item)
-					     : !json_is_string(item) ||
-						!schema_choice(member, json_string_value(item)))
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (!schema_item(member, json_array_get(value, i)))
 			return 0;
-	}
 	return json_is_array(value);
 }
 

@@ -159,6 +159,8 @@ int cli_resume(const struct cli_options *options);
 int cli_reset(const struct cli_options *options);
 int cli_attach(const struct cli_options *options);
 int cli_schema(const struct cli_options *options);
+int cli_metrics(const struct cli_options *options);
+int cli_top(const struct cli_options *options);
 int cli_device_list(const struct cli_options *options);
 int cli_device_add(const struct cli_options *options);
 int cli_device_remove(const struct cli_options *options);

@@ -112,6 +112,9 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'e':
 		options->escape = value;
 		return 0;
+	case '1':
+		options->once = 1;
+		return 0;
 	case 'B':
 		options->backend = 1;
 		return 0;
@@ -129,7 +132,7 @@ static int cli_option(struct cli_options *options, int option, const char *value
 /* Those that look for plugins. */
 #define CLI_PLUGINS (CLI_RUN | CLI_CHECK | CLI_PLUGIN_LIST | CLI_PLUGIN_INFO)
 /* Those that print JSON or nothing, or are JSON anyway. */
-#define CLI_JSON (~(uint32_t)(CLI_CONSOLE | CLI_SCHEMA))
+#define CLI_JSON (~(uint32_t)(CLI_CONSOLE | CLI_TOP | CLI_SCHEMA))
 
 static const struct cli_known {
 	const char *name;     /* with its dashes */
@@ -155,6 +158,7 @@ static const struct cli_known {
 	  "console: takes it from whoever has it; device remove: nobody is asked" },
 	{ "--timeout", "T", 'T', CLI_DEVICE_REMOVE,
 	  "how long guest and instance have to let go: 500ms, 30s (the default), 2min" },
+	{ "--once", NULL, '1', CLI_TOP, "prints one frame, and needs no terminal" },
 	{ "--backend", NULL, 'B', CLI_DEVICE_ADD, "the entry is one of backends:" },
 	{ "--escape", "KEY", 'e', CLI_CONSOLE,
 	  "key that starts a command: ctrl-a (the default), ctrl- and a letter, or none" },

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "bus.h"
+#include "count.h"
 #include "likely.h"
 #include "rcu.h"
 
@@ -43,6 +44,7 @@ struct node {
 	const void *owner;
 	struct node *next; /* of those taken out together */
 	uint32_t hidden;   /* not in the map; guarded by the bus's lock */
+	uint32_t counter;  /* in bus_counts */
 	uint32_t pins;	   /* atomic; one is the bus's, until removal is over */
 	uint32_t gone;	   /* atomic; removal has begun */
 };
@@ -74,6 +76,7 @@ struct use {
 };
 
 static _Thread_local struct use *bus_uses;
+static _Thread_local uint64_t *bus_counts; /* fw_bus_tally() */
 
 /* Each node painted over those of lower rank leaves at most two spans more. */
 static struct map *bus_map_new(uint32_t room)
@@ -265,6 +268,7 @@ static struct node *node_new(struct fw_target *target)
 				       .last = target->start + (target->window->size - 1),
 				       .target = target,
 				       .owner = target->owner,
+				       .counter = target->counter,
 				       .hidden = target->hidden,
 				       .pins = 1 };
 	return node;
@@ -287,6 +291,13 @@ lichen_status fw_bus_insert(struct fw_bus *bus, struct fw_target *target,
 	if (status < 0)
 		free(node);
 	return status;
+}
+
+/* While the node is pinned: who reuses its counter waits for that. */
+static inline void node_count(const struct node *node)
+{
+	if (fw_likely(bus_counts))
+		(void)fw_count(&bus_counts[node->counter]);
 }
 
 /* Who takes the last pin away frees: the remover, or a handler that removed itself. */
@@ -710,6 +721,7 @@ static uint32_t node_serve(const struct node *node, struct access *access, uint3
 {
 	if (node_lock(node) < 0)
 		return done;
+	node_count(node);
 	while (done < end && !node_gone(node)) {
 		uint64_t value = access->write ? access->value >> 8 * done : 0;
 		uint32_t size = node_step(node, access->address + done - node->start,
@@ -818,6 +830,7 @@ static inline int bus_usual(struct fw_bus *bus, uint64_t address, uint32_t size,
 	    (fw_unlikely(!node->lock) || fw_likely(fw_mutex_try(node->lock)))) {
 		bus_uses = &use;
 		if (fw_likely(!node_gone(node))) {
+			node_count(node);
 			*value = node_call(node, address - node->start, size, write, *value);
 			done = 1;
 		}
@@ -862,6 +875,11 @@ __attribute__((hot)) int fw_bus_write(struct fw_bus *bus, uint64_t address, uint
 	if (fw_unlikely(!bus_usual(bus, address, size, 1, &value)))
 		return bus_write(bus, address, size, value);
 	return 1;
+}
+
+void fw_bus_tally(uint64_t *counts)
+{
+	bus_counts = counts;
 }
 
 void fw_bus_thread_enter(void)

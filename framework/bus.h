@@ -20,6 +20,7 @@ struct fw_target {
 	struct fw_mutex *lock; /* held around handlers; NULL: the class is parallel */
 	uint64_t start;	       /* where it is placed */
 	const void *owner;     /* for messages about clashes, and for fw_bus_show() */
+	uint32_t counter;      /* for fw_bus_tally() */
 	uint32_t hidden;       /* it holds its place, and no access finds it until shown */
 };
 
@@ -86,6 +87,11 @@ lichen_status fw_bus_check(struct fw_bus *bus, const struct fw_target *target,
 int fw_bus_read(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t *value);
 int fw_bus_write(struct fw_bus *bus, uint64_t address, uint32_t size, uint64_t value);
 
+/*
+ * From here on the calling thread counts its accesses to a window in counts[] at the
+ * target's `counter`; it alone writes there.  NULL: it does not count.
+ */
+void fw_bus_tally(uint64_t *counts);
 /* Must bracket a thread's use of fw_bus_read and _write: registers it with RCU. */
 void fw_bus_thread_enter(void);
 void fw_bus_thread_leave(void);

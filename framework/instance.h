@@ -123,6 +123,7 @@ struct fw_place {
 	uint32_t moving;		/* by a thread, which may have let go of the lock */
 	struct fw_bus *bus;		/* NULL: not placed */
 	struct fw_memory_window memory; /* of a window that is memory */
+	uint32_t counter;		/* of its accesses; 0: it has none yet */
 };
 
 /* Threads of a staged instance wait for what becomes of it. */

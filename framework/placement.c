@@ -251,6 +251,9 @@ struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *pl
 				    .owner = in,
 				    .hidden = in->hidden };
 
+	if (!place->counter)
+		place->counter = fw_counter_take(in->vm);
+	target.counter = place->counter;
 	if (!fw_is_memory(declared))
 		return target;
 	target.window = &place->memory.seen;

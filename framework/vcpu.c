@@ -213,6 +213,22 @@ void fw_vcpu_settle(struct fw_vcpu *vcpu)
 		 exit.kind == HV_EXIT_MSR);
 }
 
+/* Counts the exit; 1: it is one of those that are timed. */
+static inline int fw_vcpu_sampled(const struct fw_vcpu *vcpu, const struct hv_exit *exit)
+{
+	return fw_count(&vcpu->tally->exits[exit->kind]) % FW_COUNT_SAMPLE == 0 &&
+	       exit->kind != HV_EXIT_KICK;
+}
+
+__attribute__((cold, noinline)) static void fw_vcpu_timed(struct fw_vcpu *vcpu,
+							  const struct hv_exit *exit)
+{
+	const uint64_t from = fw_now_ns();
+
+	fw_vcpu_exit(vcpu, exit);
+	fw_tally_time(vcpu->tally, fw_now_ns() - from);
+}
+
 __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 {
 	struct fw_vcpu *vcpu = argument;
@@ -220,6 +236,7 @@ __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 	struct hv_exit exit;
 
 	fw_bus_thread_enter();
+	fw_bus_tally(vcpu->tally->windows);
 	atomic_store(&vcpu->tid, gettid());
 	fw_vcpu_current = vcpu;
 	if (vm->hv->vcpu_attach(vcpu->hv) < 0)
@@ -235,6 +252,8 @@ __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 			fw_borrow_wake(vcpu);
 		} else if (fw_unlikely(vm->hv->vcpu_run(vcpu->hv, &exit) < 0)) {
 			fw_vcpu_lost(vcpu);
+		} else if (fw_unlikely(fw_vcpu_sampled(vcpu, &exit))) {
+			fw_vcpu_timed(vcpu, &exit);
 		} else if (fw_likely(exit.kind == HV_EXIT_IO)) {
 			fw_vcpu_io(vm, &exit);
 		} else if (exit.kind == HV_EXIT_KICK) {
@@ -287,6 +306,7 @@ static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
 				    struct ld_error *error)
 {
 	struct hv_cpuid leaves[HV_CPUID_MAX];
+	lichen_status status;
 
 	memcpy(leaves, host, count * sizeof(*host));
 	fw_cpuid_build(leaves, &count, index, vm->profile->cpus, vm->profile->masks,
@@ -299,12 +319,21 @@ static lichen_status fw_vcpu_create(struct lichen_vm *vm, uint32_t index,
 			     index);
 		return -LICHEN_ENOSPC;
 	}
-	vm->vcpus[index] = (struct fw_vcpu){
-		.vm = vm, .index = index, .physical_bits = fw_cpuid_physical_bits(leaves, count)
-	};
+	vm->vcpus[index] =
+		(struct fw_vcpu){ .vm = vm,
+				  .index = index,
+				  .tally = fw_tally_new(),
+				  .physical_bits = fw_cpuid_physical_bits(leaves, count) };
+	if (!vm->vcpus[index].tally) {
+		ld_error_set(error, "out of memory");
+		return -LICHEN_ENOMEM;
+	}
 	fw_borrow_init(&vm->vcpus[index].borrow);
-	return vm->hv->vcpu_create(vm->hvm, index, fw_cpuid_apic_id(index), leaves, count,
-				   &vm->vcpus[index].hv, error);
+	status = vm->hv->vcpu_create(vm->hvm, index, fw_cpuid_apic_id(index), leaves, count,
+				     &vm->vcpus[index].hv, error);
+	if (status < 0)
+		free(vm->vcpus[index].tally);
+	return status;
 }
 
 lichen_status fw_vcpus_create(struct lichen_vm *vm, struct ld_error *error)
@@ -367,8 +396,10 @@ void fw_vcpus_stop(struct lichen_vm *vm)
 
 void fw_vcpus_destroy(struct lichen_vm *vm)
 {
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		vm->hv->vcpu_destroy(vm->vcpus[i].hv);
+		free(vm->vcpus[i].tally);
+	}
 	free(vm->vcpus);
 	vm->vcpus = NULL;
 	vm->vcpu_count = 0;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "borrow.h"
+#include "count.h"
 #include "hv/hv.h"
 #include "profile.h"
 
@@ -17,6 +18,7 @@ struct fw_vcpu {
 	struct lichen_vm *vm;
 	struct hv_vcpu *hv;
 	uint32_t index;
+	struct fw_tally *tally; /* owned */
 	pthread_t thread;
 	int started;
 	_Atomic pid_t tid;	/* 0: its thread has not come up yet */

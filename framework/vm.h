@@ -58,6 +58,7 @@ struct lichen_vm {
 	struct fw_offer *offers; /* plugins that were loaded by hand; the newest first */
 	struct fw_vcpu *vcpus;
 	uint32_t vcpu_count;
+	uint8_t counters[FW_COUNT_WINDOWS]; /* atomic; 1: in use */
 	struct fw_gate gate;
 	_Atomic uint32_t
 		happened; /* something that the profile has a policy for is under way */

@@ -70,8 +70,10 @@ void fw_places_inherit(struct lichen_instance *in, const struct lichen_instance 
 
 void fw_places_free(struct lichen_instance *in)
 {
-	for (uint32_t i = 0; in->places && i < in->class->windows.count; i++)
+	for (uint32_t i = 0; in->places && i < in->class->windows.count; i++) {
 		fw_backing_put(in->places[i].memory.backing);
+		fw_counter_give(in->vm, in->places[i].counter);
+	}
 	free(in->places);
 }
 

@@ -60,7 +60,7 @@ guest_time later
 typed 'dmesg | tail -n 8; echo end-$((1 + 1)).' '^end-2\.$'
 tr -d '\r' </tmp/console | tail -n 12
 "$lichen" stop long --stop-timeout 60s
-echo "stop $?"
+printf '\nstop %s\n' $?
 B
 chmod +x "$work/pause"
 "$LICHEN_SOURCE/tools/svm-bench" --timeout $((pause + 600)) -- "$work/pause" "$lichen" \

@@ -29,6 +29,14 @@ _lichen_vms()
 	done
 }
 
+# The instances of a VM.
+_lichen_ids()
+{
+	"${COMP_WORDS[0]}" device list "$1" 2>/dev/null | while read -r id rest; do
+		[[ $id == ID ]] || printf '%s\n' "$id"
+	done
+}
+
 _lichen_words()
 {
 	mapfile -t COMPREPLY < <(compgen -W "$*" -- "${COMP_WORDS[COMP_CWORD]}")
@@ -41,7 +49,7 @@ _lichen()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_lichen_words run check ps stop pause resume reset console schema plugin --help --version
+		_lichen_words run check ps stop pause resume reset console metrics top device schema plugin --help --version
 		return
 	fi
 	if [[ $command == plugin ]]; then
@@ -58,9 +66,16 @@ _lichen()
 		fi
 		command="schema ${COMP_WORDS[2]}"
 	fi
+	if [[ $command == device ]]; then
+		if ((COMP_CWORD == 2)); then
+			_lichen_words list add remove dump
+			return
+		fi
+		command="device ${COMP_WORDS[2]}"
+	fi
 	case $prev in
 	--name | --set) return ;;
-	--stop-timeout)
+	--stop-timeout | --timeout)
 		_lichen_words 0 500ms 10s 30s 2min
 		return
 		;;
@@ -85,6 +100,10 @@ _lichen()
 	stop) options="--stop-timeout --json --help" ;;
 	reset) options="--warm --json --help" ;;
 	console) options="--force --escape --help" ;;
+	metrics | "device list" | "device dump") options="--json --help" ;;
+	top) options="--once --help" ;;
+	"device add") options="--backend --json --help" ;;
+	"device remove") options="--force --timeout --json --help" ;;
 	"schema control") options="--help" ;;
 	*) return ;;
 	esac
@@ -93,7 +112,14 @@ _lichen()
 		return
 	fi
 	case $command in
-	stop | pause | resume | reset | console) _lichen_words "$(_lichen_vms)" ;;
+	"device list" | "device add" | "device remove" | "device dump")
+		if ((COMP_CWORD == 3)); then
+			_lichen_words "$(_lichen_vms)"
+		elif ((COMP_CWORD == 4)) && [[ $command == *remove || $command == *dump ]]; then
+			_lichen_words "$(_lichen_ids "${COMP_WORDS[3]}")"
+		fi
+		;;
+	stop | pause | resume | reset | console | metrics | top) _lichen_words "$(_lichen_vms)" ;;
 	run | check) _lichen_files '*.yaml' '*.yml' ;;
 	"plugin info")
 		if [[ $cur == */* ]]; then

@@ -24,7 +24,9 @@ SYM_PAGES(host_memory, SYM_HOST_PAGES);
 SYM_PAGES(call_pages, SYM_CPUS);
 static uint8_t call_stacks[SYM_CPUS][SYM_STACK]
 	__attribute__((aligned(16), section(".noinit")));
-static struct lichen_call_vcpu registrations[SYM_CPUS] __attribute__((aligned(128)));
+static struct {
+	struct lichen_call_vcpu r;
+} __attribute__((aligned(128))) registrations[SYM_CPUS]; /* so that none crosses a page */
 static struct sym_cpu cpus[SYM_CPUS];
 
 uint32_t sym_first, sym_line;
@@ -108,7 +110,7 @@ uint64_t sym_agree(uint64_t wanted)
 
 void sym_vcpu(uint32_t number)
 {
-	struct lichen_call_vcpu *r = &registrations[number];
+	struct lichen_call_vcpu *r = &registrations[number].r;
 	struct sym_cpu *cpu = &cpus[number];
 	uint8_t *own = cpu_memory + (size_t)number * LICHEN_GUEST_PAGE;
 

@@ -12,7 +12,7 @@ pairs=$1 lichen=$2 profile=$3 kernel=$4 initrd=$5
 limit=600 # seconds that a boot may take
 
 # The barest microvm that boots this kernel: docs/proof/bench.md says what was tried.  With ACPI, as
-# without it and without the PIC the serial port's interrupts reach nobody.
+# without it and without the PIC the guest does not reach its init.
 qemu=(
 	qemu-system-x86_64
 	-M "microvm,acpi=on,pit=off,pic=off,rtc=off,isa-serial=on,x-option-roms=off,auto-kernel-cmdline=off"

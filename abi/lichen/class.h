@@ -61,7 +61,7 @@ struct lichen_class {
 	lichen_status (*create)(void *self);
 	/*
 	 * Claims windows, lines, timers.  Providers of its needs are realized.
-	 * May return LICHEN_PENDING (refused by hosts of 0.1, -LICHEN_ENOTSUP).
+	 * May return LICHEN_PENDING: timers, descriptors, events come before resume.
 	 * After a failure the host takes back what was claimed.  [control, created]
 	 */
 	lichen_status (*realize)(void *self);
@@ -108,7 +108,7 @@ struct lichen_class {
 	 * [control or io, running] */
 	void (*event)(void *self, uint64_t cookie, uint32_t event, const void *data,
 		      uint32_t size);
-	/* A consumer came (joined 1) or went (0); client as in the interface's calls.
+	/* A consumer came (joined 1) or went (0), its number is free again then.
 	 * [control, created to running] */
 	void (*client)(void *self, const char *id, uint64_t client, uint32_t joined);
 	/* Runs on a thread of its own, without the instance's lock; returns soon after

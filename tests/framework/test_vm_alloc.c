@@ -4,10 +4,12 @@
  * the right status, says why, and leaves nothing.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "boot_files.h"
+#include "plug.h"
 #include "tap.h"
 
 #ifdef ALLOC_SANITIZED
@@ -138,5 +140,90 @@ QUARTERS(so_it_does_with_pvh_and_a_socket,
 QUARTERS(so_it_does_with_multiboot_and_a_file,
 	 MACHINE("anon", "plugin: multiboot, kernel: multiboot, module: image",
 		 "plugin: file, path: out, input: image"))
+
+/* --- additions to a VM --- */
+
+#define ENTRY "{ plugin: churn, id: late, peer: { plugin: sender } }"
+
+static const char addition_profile[] =
+	"memory: { size: 1M }\nboot: { plugin: begin }\n"
+	"devices:\n  - { plugin: kvm-irqchip }\n  - { plugin: hub }\n";
+
+/* Adds with the nth allocation failing; `told` faults. */
+static lichen_status add(uint32_t nth, uint32_t *told)
+{
+	const struct fw_plug_entry entry = { .section = "devices",
+					     .text = ENTRY,
+					     .origin = "device add" };
+	struct lichen_instance *in = NULL;
+	struct fw_diags diags = { 0 };
+	lichen_status status;
+
+	failing = nth;
+	made = 0;
+	armed = 1;
+	status = fw_plug_add(world.vm, &entry, &in, &diags);
+	armed = 0;
+	*told = diags.count + diags.lost;
+	fw_diags_clear(&diags);
+	return status;
+}
+
+static void take(void)
+{
+	struct ld_error error = { "" };
+
+	CHECK_EQ(0, fw_plug_remove(world.vm, fw_plug_find(world.vm, "late"), 0, 0, NULL, NULL,
+				   &error));
+	CHECK_STR("", error.text);
+}
+
+/* 1: the addition came to its end before the nth. */
+static int add_failing(uint32_t nth, uint32_t instances, int64_t before)
+{
+	uint32_t told;
+	const lichen_status status = add(nth, &told);
+	const int over = made < nth;
+
+	if (status == 0) {
+		take();
+	} else {
+		/* ENOMEM itself, or what was made of it where a plugin is opened. */
+		CHECK(told > 0 || status == -LICHEN_ENOMEM);
+		CHECK(fw_plug_find(world.vm, "late") == NULL);
+	}
+	CHECK_EQ(instances, world.vm->instance_count);
+	CHECK_EQ(instances, world.vm->profile->count);
+	/* What it said of a file that did not open, dlerror() keeps until asked twice. */
+	(void)dlerror();
+	(void)dlerror();
+	if (atomic_load(&live) != before)
+		tap_fail("allocation %u: %d blocks are left", nth,
+			 (int)(atomic_load(&live) - before));
+	return over;
+}
+
+TEST(memory_that_runs_out_at_any_allocation_of_an_addition_leaves_the_vm_as_it_was)
+{
+	uint32_t instances, told, nth = 0, fds;
+	int64_t before;
+
+	world_start(&world, addition_profile);
+	instances = world.vm->instance_count;
+	for (int i = 0; i < 3; i++) { /* what is kept for the next time */
+		CHECK_EQ(0, add(0, &told));
+		take();
+	}
+	fds = descriptors();
+	before = atomic_load(&live);
+	while (!add_failing(++nth, instances, before))
+		;
+	printf("# %u allocations\n", nth - 1);
+	CHECK(nth > 20);
+	CHECK_EQ(fds, descriptors());
+	world_end(&world);
+	CHECK_EQ(0, fake_alive());
+	CHECK_EQ(0, fake_misuses());
+}
 
 #endif

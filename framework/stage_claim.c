@@ -23,6 +23,7 @@ static int fw_stage_like(const struct fw_claim *old, const struct fw_claim *clai
 	case FW_CLAIM_DOORBELL:
 	case FW_CLAIM_THREAD:
 	case FW_CLAIM_MSRS:
+	case FW_CLAIM_MODULE:
 		break;
 	}
 	return 0;

@@ -225,8 +225,11 @@ const char *fw_claim_kind_name(enum fw_claim_kind kind);
  */
 lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags);
 void fw_places_free(struct lichen_instance *in);
-/* Its windows of RAM are those of `old` that have the same name and size.  [control] */
+/* Its windows of RAM, and all counters, are those of `old` for windows that have the same
+ * name and size.  [control] */
 void fw_places_inherit(struct lichen_instance *in, const struct lichen_instance *old);
+/* Counters that `other` has as well are that one's.  [control] */
+void fw_places_yield(struct lichen_instance *in, const struct lichen_instance *other);
 /* A power-on reset: windows of RAM are zeroes.  [control] */
 void fw_places_zero(struct lichen_instance *in);
 

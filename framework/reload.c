@@ -80,9 +80,14 @@ static lichen_status fw_reload_judge(struct fw_reload *reload, const char *name)
 static lichen_status fw_reload_stage(struct fw_reload *reload, struct lichen_instance *in)
 {
 	struct fw_rebind *rebind;
-	lichen_status status = fw_rebind_make(reload->vm->profile, in->spec, reload->fresh,
-					      &rebind, reload->diags);
+	lichen_status status;
 
+	if (in->going) {
+		fw_reload_blame(reload, in, "its removal is under way");
+		return -LICHEN_EBUSY;
+	}
+	status = fw_rebind_make(reload->vm->profile, in->spec, reload->fresh, &rebind,
+				reload->diags);
 	if (status < 0)
 		return status;
 	status = fw_stage_make(in, rebind, &reload->stages[reload->count], reload->diags);
@@ -126,6 +131,17 @@ static void fw_reload_unpark(struct fw_reload *reload)
 	reload->released = fw_now_ns();
 }
 
+/* What it returned; one that needs time for it is not waited for while the guest stands. */
+static lichen_status fw_reload_at_once(struct lichen_instance *in, uint32_t operation,
+				       lichen_status status)
+{
+	status = fw_operation_returned(in, operation, status);
+	if (status <= 0)
+		return status;
+	fw_operation_leave(in, operation);
+	return -LICHEN_ENOTSUP;
+}
+
 /* Consumers first, so that what a device still has goes to its backend. */
 static lichen_status fw_reload_pause(struct fw_reload *reload)
 {
@@ -137,15 +153,15 @@ static lichen_status fw_reload_pause(struct fw_reload *reload)
 
 		if (stage->state_before == FW_RUNNING) {
 			fw_instance_begin(in);
+			fw_operation_open(in, LICHEN_OP_PAUSE);
 			fw_lock(in);
 			if (in->class->pause)
 				status = in->class->pause(in->self);
 			atomic_store(&in->state, FW_PAUSED);
 			fw_unlock(in);
+			status = fw_reload_at_once(in, LICHEN_OP_PAUSE, status);
 		}
 		reload->paused--;
-		if (status > 0)
-			status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
 		if (status < 0) {
 			fw_instance_blame(in, "cannot be paused", status, reload->diags);
 			return status;
@@ -169,11 +185,11 @@ static lichen_status fw_reload_pre_save(struct fw_reload *reload)
 		if (!in->class->state_version || !in->class->pre_save)
 			continue;
 		fw_instance_begin(in);
+		fw_operation_open(in, LICHEN_OP_SAVE);
 		fw_lock(in);
 		status = in->class->pre_save(in->self);
 		fw_unlock(in);
-		if (status > 0)
-			status = -LICHEN_ENOTSUP; /* LICHEN_PENDING */
+		status = fw_reload_at_once(in, LICHEN_OP_SAVE, status);
 		if (status < 0) {
 			fw_instance_blame(in, "its state cannot be saved", status,
 					  reload->diags);

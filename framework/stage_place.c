@@ -95,6 +95,7 @@ void fw_stage_places_publish(struct fw_stage *stage)
 {
 	for (uint32_t i = 0; i < stage->old->class->windows.count; i++)
 		stage->old->places[i].bus = NULL;
+	fw_places_yield(stage->old, stage->in);
 }
 
 /* --- doorbells --- */

@@ -61,15 +61,28 @@ void fw_places_inherit(struct lichen_instance *in, const struct lichen_instance 
 	for (uint32_t i = 0; i < in->class->windows.count; i++) {
 		const uint32_t same = fw_window_same(old->class, &windows[i]);
 
-		if (windows[i].kind != LICHEN_RAM || same == old->class->windows.count)
+		if (same == old->class->windows.count)
+			continue;
+		in->places[i].counter = old->places[same].counter;
+		if (windows[i].kind != LICHEN_RAM)
 			continue;
 		fw_backing_put(in->places[i].memory.backing);
 		in->places[i].memory.backing = fw_backing_get(old->places[same].memory.backing);
 	}
 }
 
+void fw_places_yield(struct lichen_instance *in, const struct lichen_instance *other)
+{
+	for (uint32_t i = 0; i < in->class->windows.count; i++)
+		for (uint32_t k = 0; k < other->class->windows.count; k++)
+			if (in->places[i].counter == other->places[k].counter)
+				in->places[i].counter = 0;
+}
+
 void fw_places_free(struct lichen_instance *in)
 {
+	if (in->stage && in->places)
+		fw_places_yield(in, in->stage->old);
 	for (uint32_t i = 0; in->places && i < in->class->windows.count; i++) {
 		fw_backing_put(in->places[i].memory.backing);
 		fw_counter_give(in->vm, in->places[i].counter);

@@ -112,7 +112,8 @@ struct lichen_class {
 	 * [control, created to running] */
 	void (*client)(void *self, const char *id, uint64_t client, uint32_t joined);
 	/* Runs on a thread of its own, without the instance's lock; returns soon after
-	 * quiesce.  [any, running] */
+	 * quiesce.  From the return of pause until resume, and before the first resume, it
+	 * rests: nothing that is saved or that others notice changes.  [any, running] */
 	void (*thread)(void *self, uint64_t cookie);
 	/* event: enum lichen_region_event.  ADD may fail.  memory_listen() calls it itself.
 	 * [control, created to running] */

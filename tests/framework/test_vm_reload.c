@@ -46,10 +46,12 @@ static void begin(const char *profile)
 static void finish(void)
 {
 	fw_bus_thread_leave();
+	lichen_vm_destroy(world.vm);
+	world.vm = NULL;
+	CHECK_EQ(0, world_heard(&world, "misbehaves"));
 	world_end(&world);
 	CHECK_EQ(0, fake_alive());
 	CHECK_EQ(0, fake_misuses());
-	CHECK_EQ(0, world_heard(&world, "misbehaves"));
 }
 
 static uint32_t in(uint32_t reg)

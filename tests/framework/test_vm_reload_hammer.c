@@ -133,7 +133,13 @@ static void guest_events(void *context)
 
 static uint32_t line_is_high(void)
 {
-	return __atomic_load_n(&world.vm->irqs.pins[LINE].asserted, __ATOMIC_RELAXED) != 0;
+	struct fw_pin *pin = &world.vm->irqs.pins[LINE];
+	uint32_t high;
+
+	pthread_mutex_lock(&pin->lock);
+	high = pin->asserted != 0;
+	pthread_mutex_unlock(&pin->lock);
+	return high;
 }
 
 /* Every second time it begins with a call in flight and the line high. */
@@ -222,8 +228,12 @@ TEST(four_vcpus_see_no_reload)
 	CHECK_EQ(0, world_heard(&world, "misbehaves"));
 	fw_bus_thread_leave();
 	world_end(&world);
-	CHECK_EQ(0, ld_close(versions[0], NULL));
-	CHECK_EQ(0, ld_close(versions[1], NULL));
+	for (uint32_t i = 0; i < 2; i++) {
+		struct ld_error error = { "" };
+
+		if (ld_close(versions[i], &error) < 0)
+			tap_fail("%s", error.text);
+	}
 	CHECK_EQ(0, fake_alive());
 	CHECK_EQ(0, fake_misuses());
 }

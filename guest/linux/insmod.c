@@ -155,6 +155,7 @@ static int insmod_run(char **words, const char *about, char *text, u32 room)
 
 	if (IS_ERR(said))
 		said = NULL;
+	__module_get(THIS_MODULE); /* what it runs may not take us out */
 	info = call_usermodehelper_setup(words[0], words, environment, GFP_KERNEL,
 					 insmod_prepare, NULL, said);
 	status = info ? call_usermodehelper_exec(info, UMH_WAIT_PROC) : -ENOMEM;
@@ -168,6 +169,7 @@ static int insmod_run(char **words, const char *about, char *text, u32 room)
 	}
 	if (said)
 		fput(said);
+	module_put(THIS_MODULE);
 	return status;
 }
 

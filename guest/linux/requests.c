@@ -88,13 +88,21 @@ static int request_reseed(struct lichen_guest_call *call)
 	return status;
 }
 
-/* The exit status of a program, as wait() gives it, or a negative errno. */
+/*
+ * The exit status of a program, as wait() gives it, or a negative errno.  A program that takes
+ * this module out would wait for its own end, so it is told that the module is in use.
+ */
 static int run(char **words, int how)
 {
 	static char *environment[] = { "HOME=/", "TERM=linux",
 				       "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	int status;
 
-	return call_usermodehelper(words[0], words, environment, how);
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	status = call_usermodehelper(words[0], words, environment, how);
+	module_put(THIS_MODULE);
+	return status;
 }
 
 static int request_run(struct lichen_guest_call *call)

@@ -33,7 +33,6 @@ static uint64_t random_state = 1;
 
 static uint32_t reloads, with_rx, with_interrupt;
 static _Atomic uint32_t with_tx;
-static uint64_t pauses_ns[1 << 16];
 
 static uint32_t random_below(uint32_t limit)
 {
@@ -151,11 +150,17 @@ static uint32_t used(const struct lichen_instance *in, const char *name)
 	return count;
 }
 
-static void reload_once(void)
+static void reload(void)
+{
+	(void)ld_share(versions[reloads % 2]);
+	if (fw_reload(world.vm, "serial16550", versions[reloads % 2], NULL, &diags) < 0)
+		tap_fail("reload %u: %s", reloads, diags.items[0].text);
+	reloads++;
+}
+
+static void reload_counted(void)
 {
 	const int by_us = !atomic_load(&world.vm->gate.closed);
-	struct fw_reloaded done;
-	uint32_t first;
 
 	/* What the reload will find is counted while the guest stands still for it. */
 	fw_vcpus_park(world.vm);
@@ -163,24 +168,9 @@ static void reload_once(void)
 	with_rx += used(uart(), "rx") != 0;
 	with_tx += used(uart(), "tx") != 0;
 	with_interrupt += world.vm->irqs.pins[IRQ].asserted != 0;
-	first = reloads % 2;
-	(void)ld_share(versions[first]);
-	if (fw_reload(world.vm, "serial16550", versions[first], &done, &diags) < 0)
-		tap_fail("reload %u: %s", reloads, diags.items[0].text);
+	reload();
 	if (by_us)
 		fw_vcpus_unpark(world.vm);
-	reloads++;
-}
-
-static void reload_timed(void)
-{
-	struct fw_reloaded done;
-
-	(void)ld_share(versions[reloads % 2]);
-	if (fw_reload(world.vm, "serial16550", versions[reloads % 2], &done, &diags) < 0)
-		tap_fail("reload %u: %s", reloads, diags.items[0].text);
-	pauses_ns[reloads % (sizeof(pauses_ns) / sizeof(pauses_ns[0]))] = done.pause_ns;
-	reloads++;
 }
 
 static void reload_due(struct fw_timer *due)
@@ -188,9 +178,9 @@ static void reload_due(struct fw_timer *due)
 	if (!fw_timer_fired(due))
 		return;
 	if (random_below(2))
-		reload_once();
+		reload_counted();
 	else
-		reload_timed();
+		reload();
 	alarm(TAP_TIMEOUT_S * 4); /* there is progress */
 	fw_timer_arm(due, fw_now_ns() + random_below(2 * EVERY_US) * UINT64_C(1000));
 }

@@ -7,6 +7,7 @@ target_sources(lichen PRIVATE
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_console.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_device.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_dump.c
+	${CMAKE_CURRENT_LIST_DIR}/control/methods_instance.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_meta.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_metrics.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_vm.c

@@ -13,6 +13,8 @@
 #include "error.h"
 
 struct fw_control;
+struct lichen_control_host;
+struct lichen_instance;
 
 /* What clients may subscribe to. */
 enum fw_event_kind {
@@ -23,7 +25,8 @@ enum fw_event_kind {
 	FW_EVENT_PANIC = 4,		/* sentence */
 	FW_EVENT_RESET = 5,		/* kind: power-on or warm */
 	FW_EVENT_MISBEHAVIOUR = 6,	/* line of the log */
-	FW_EVENTS = 7,
+	FW_EVENT_INSTANCE = 7,		/* one of an instance's own */
+	FW_EVENTS = 8,
 };
 
 struct lichen_control {
@@ -46,6 +49,10 @@ struct lichen_control {
 	void (*flush)(struct lichen_vm *vm);
 	/* Nobody is listened to any more, and the name is free.  [control] */
 	void (*close)(struct lichen_vm *vm);
+	/* What instances are given as lichen.control-host/1. */
+	const struct lichen_control_host *host;
+	/* The instance goes: what clients asked of it is answered with an error.  [control] */
+	void (*leave)(struct lichen_vm *vm, const struct lichen_instance *in);
 };
 
 /* Tells those who subscribed; nothing where the VM has no server.  [any] */

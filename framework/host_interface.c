@@ -7,6 +7,7 @@
 
 #include <lichen/backend.h>
 #include <lichen/boot.h>
+#include <lichen/draft/control.h>
 #include <lichen/hardware.h>
 
 #include "host.h"
@@ -180,5 +181,7 @@ const void *fw_host_interface(struct lichen_instance *in, const char *id)
 		return &fw_symbiotic_host;
 	if (strcmp(id, LICHEN_MODULE_HOST) == 0)
 		return &fw_module_host;
+	if (strcmp(id, LICHEN_CONTROL_HOST) == 0 && in->vm->control)
+		return in->vm->control->host;
 	return NULL;
 }

@@ -174,6 +174,8 @@ void fw_ledger_revoke(struct lichen_instance *in)
 
 	fw_listen_drop(in);
 	atomic_store(&in->lends_nothing, 1);
+	if (in->vm->control)
+		in->vm->control->leave(in->vm, in);
 	fw_ledger_drop(in, FW_CLAIM_THREAD);
 	fw_unplace_all(in);
 	/* Its memory goes: who listens lets go of it before. */

@@ -322,6 +322,7 @@ int fw_client_open(struct fw_control *control, int descriptor)
 		return -1;
 	}
 	client->peer = (struct fw_peer){ .groups = fw_method_groups,
+					 .find = fw_instance_method,
 					 .context = control->vm,
 					 .send = client_send };
 	client->control = control;
@@ -348,6 +349,7 @@ void fw_client_close(struct fw_client *client)
 	struct fw_client **at;
 
 	fw_peer_gone(&client->peer);
+	fw_instance_calls_gone(control);
 	fw_timer_cancel(&client->again);
 	fw_watch_stop(&client->watch);
 	(void)close(client->descriptor);

@@ -18,6 +18,7 @@ const char *const fw_event_names[FW_EVENTS + 1] = {
 	[FW_EVENT_PANIC] = "panic",
 	[FW_EVENT_RESET] = "reset",
 	[FW_EVENT_MISBEHAVIOUR] = "misbehaviour",
+	[FW_EVENT_INSTANCE] = "instance",
 	[FW_EVENTS] = NULL,
 };
 
@@ -66,6 +67,13 @@ static const struct fw_member reset_members[] = {
 	  .help = "what was reset" },
 };
 
+static const struct fw_member instance_members[] = {
+	EVENT_HEAD,
+	{ .name = "id", .kind = FW_TEXT, .flags = FW_REQUIRED, .help = "of the instance" },
+	{ .name = "name", .kind = FW_TEXT, .flags = FW_REQUIRED, .help = "of its event" },
+	{ .name = "data", .kind = FW_OBJECT, .flags = FW_NULLABLE, .help = "what it tells" },
+};
+
 static const struct fw_method event_table[FW_EVENTS] = {
 	[FW_EVENT_STATE] = { .name = "state",
 			     .help = "the VM runs, stands still or ends",
@@ -88,6 +96,9 @@ static const struct fw_method event_table[FW_EVENTS] = {
 	[FW_EVENT_MISBEHAVIOUR] = { .name = "misbehaviour",
 				    .help = "a plugin, or the host, breaks the contract",
 				    FW_PARAMS(text_members) },
+	[FW_EVENT_INSTANCE] = { .name = "instance",
+				.help = "an instance has something to tell",
+				FW_PARAMS(instance_members) },
 };
 
 const struct fw_methods fw_events = { event_table, FW_EVENTS };
@@ -120,23 +131,26 @@ static json_t *event_message(const struct event_post *post)
 	return NULL;
 }
 
-static void event_run(struct fw_post *base)
+/* Takes the message; NULL: nothing is told. */
+static void event_tell(struct lichen_vm *vm, enum fw_event_kind event, json_t *message)
 {
-	const struct event_post *post = (const struct event_post *)base;
-	struct fw_control *control = post->vm->control_state;
-	json_t *message;
-	char *text;
+	struct fw_control *control = vm->control_state;
+	char *text = message ? json_dumps(message, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
-	if (!control)
-		return;
-	message = event_message(post);
-	text = message ? json_dumps(message, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	for (struct fw_client *client = control->clients; client && text; client = client->next)
-		if ((client->subscribed & 1u << post->event) && !client->going)
+		if ((client->subscribed & 1u << event) && !client->going)
 			control->subscribers_dropped += (uint64_t)fw_client_line(
 				client, text, strlen(text), FW_CLIENT_EVENTS_MAX);
 	free(text);
 	json_decref(message);
+}
+
+static void event_run(struct fw_post *base)
+{
+	const struct event_post *post = (const struct event_post *)base;
+
+	if (post->vm->control_state)
+		event_tell(post->vm, post->event, event_message(post));
 }
 
 void fw_event_post(struct lichen_vm *vm, enum fw_event_kind event, const char *subject,
@@ -152,5 +166,48 @@ void fw_event_post(struct lichen_vm *vm, enum fw_event_kind event, const char *s
 	post->time_ns = fw_now_ns() - vm->log.start_ns;
 	(void)snprintf(post->subject, sizeof(post->subject), "%s", subject);
 	(void)snprintf(post->detail, sizeof(post->detail), "%s", detail ? detail : "");
+	fw_loop_post(&vm->loop, &post->post);
+}
+
+struct instance_post {
+	struct fw_post post;
+	struct lichen_vm *vm;
+	uint64_t time_ns;
+	char id[64], name[64];
+	uint32_t size;
+	char data[];
+};
+
+static void instance_run(struct fw_post *base)
+{
+	const struct instance_post *post = (const struct instance_post *)base;
+	json_t *data;
+
+	if (!post->vm->control_state)
+		return;
+	data = json_loadb(post->data, post->size, JSON_DECODE_ANY, NULL);
+	event_tell(post->vm, FW_EVENT_INSTANCE,
+		   json_pack("{s:s, s:s, s:{s:s, s:s, s:o, s:s, s:s, s:o}}", "jsonrpc", "2.0",
+			     "method", "event", "params", "event", "instance", "vm",
+			     post->vm->profile->name, "time_ns", fw_json_hex(post->time_ns),
+			     "id", post->id, "name", post->name, "data",
+			     data ? data : json_null()));
+}
+
+void fw_event_instance(struct lichen_vm *vm, const char *id, const char *name, const char *data,
+		       uint32_t size)
+{
+	struct instance_post *post = calloc(1, sizeof(*post) + size + 1);
+
+	if (!post)
+		return;
+	post->post.run = instance_run;
+	post->vm = vm;
+	post->time_ns = fw_now_ns() - vm->log.start_ns;
+	post->size = size;
+	(void)snprintf(post->id, sizeof(post->id), "%s", id);
+	(void)snprintf(post->name, sizeof(post->name), "%s", name);
+	if (size)
+		memcpy(post->data, data, size);
 	fw_loop_post(&vm->loop, &post->post);
 }

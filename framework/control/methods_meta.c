@@ -52,6 +52,8 @@ static void run_hello(struct fw_call *call)
 
 	for (uint32_t g = 0; methods && fw_method_groups[g]; g++)
 		methods = hello_names(fw_method_groups[g], methods);
+	if (methods)
+		fw_instance_methods(fw_call_vm(call), methods, NULL);
 	fw_call_answer(
 		call,
 		json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:i, s:i}", "lichen", LICHEN_VERSION,
@@ -63,7 +65,11 @@ static void run_hello(struct fw_call *call)
 
 static void run_schema(struct fw_call *call)
 {
-	fw_call_answer(call, fw_rpc_schema(fw_method_groups, &fw_events));
+	json_t *schema = fw_rpc_schema(fw_method_groups, &fw_events);
+
+	if (schema)
+		fw_instance_methods(fw_call_vm(call), NULL, json_object_get(schema, "methods"));
+	fw_call_answer(call, schema);
 }
 
 /* --- subscriptions --- */

@@ -203,13 +203,13 @@ static uint32_t rpc_depth(const char *line, size_t size)
 	return deepest;
 }
 
-static const struct fw_method *rpc_method(const struct fw_peer *peer, const char *name)
+static const struct fw_method *rpc_method(struct fw_peer *peer, const char *name)
 {
 	for (uint32_t g = 0; peer->groups[g]; g++)
 		for (uint32_t i = 0; i < peer->groups[g]->count; i++)
 			if (strcmp(peer->groups[g]->methods[i].name, name) == 0)
 				return &peer->groups[g]->methods[i];
-	return NULL;
+	return peer->find ? peer->find(peer, name) : NULL;
 }
 
 /* An error that no method says. */
@@ -269,7 +269,7 @@ static void rpc_one(struct fw_batch *batch, const json_t *request, struct fw_fil
 			rpc_refuse(batch, FW_RPC_METHOD, id, why);
 		return;
 	}
-	if (given && fw_params_check(method, given, why)) {
+	if (given && !method->open && fw_params_check(method, given, why)) {
 		if (id)
 			rpc_refuse(batch, FW_RPC_PARAMS, id, why);
 		return;
@@ -284,9 +284,10 @@ static void rpc_one(struct fw_batch *batch, const json_t *request, struct fw_fil
 				  .method = method,
 				  .params = given ? json_incref(given) : json_object(),
 				  .id = json_incref(id),
-				  .files = files };
+				  .files = files,
+				  .name = name };
 	batch->waiting++;
-	if (!given && fw_params_check(method, call->params, why))
+	if (!given && !method->open && fw_params_check(method, call->params, why))
 		fw_call_fail(call, FW_RPC_PARAMS, 0, "%s", why);
 	else
 		method->run(call);

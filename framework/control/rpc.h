@@ -69,6 +69,7 @@ struct fw_method {
 	const char *help;
 	const struct fw_member *params, *result;
 	uint32_t param_count, result_count;
+	uint32_t open; /* 1: its parameters are not declared here, and not checked */
 	/* Answers or fails the call, now or later, once.  Its parameters fit the table. */
 	void (*run)(struct fw_call *call);
 };
@@ -87,6 +88,8 @@ struct fw_methods {
 struct fw_peer {
 	const struct fw_methods *const *groups; /* NULL-terminated */
 	void *context;				/* the VM; whatever methods want */
+	/* A method of a name that no group has; NULL: there is none.  May be NULL. */
+	const struct fw_method *(*find)(struct fw_peer *peer, const char *name);
 	/* A line, without its newline.  Not called any more after fw_peer_gone(). */
 	void (*send)(struct fw_peer *peer, const char *text, size_t size);
 	struct fw_batch *batches; /* whose answers are not all there */
@@ -105,6 +108,7 @@ struct fw_call {
 	json_t *params;		/* an object, perhaps empty; owned */
 	json_t *id;		/* owned; NULL: a notification, which is not answered */
 	struct fw_files *files; /* until `run` returns */
+	const char *name;	/* as it was called; until `run` returns */
 	void *data;		/* the method's own */
 };
 

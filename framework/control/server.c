@@ -85,6 +85,7 @@ static void server_close(struct lichen_vm *vm)
 	fw_name_leave(control);
 	while (control->clients)
 		fw_client_close(control->clients);
+	fw_instance_calls_drop(vm, NULL);
 	free(control);
 	vm->control_state = NULL;
 }
@@ -154,6 +155,8 @@ const struct lichen_control lichen_control = {
 	.start = server_start,
 	.event = fw_event_post,
 	.flush = server_flush,
+	.host = &fw_control_host,
+	.leave = fw_instance_calls_drop,
 	.close = server_close,
 };
 

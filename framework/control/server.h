@@ -62,6 +62,8 @@ struct fw_control {
 	uint64_t clients_seen, clients_refused; /* so far */
 	uint64_t subscribers_dropped;
 	struct fw_relay *relay; /* NULL: the console is not ours */
+	struct fw_owed *owed;	/* calls that instances have not answered yet */
+	uint64_t tokens;	/* of such calls, so far */
 };
 
 /* --- name.c --- */
@@ -112,6 +114,22 @@ extern const struct fw_methods fw_methods_meta, fw_methods_vm, fw_methods_consol
 
 /* Fails the call with the first of the sentences, which are cleared. */
 void fw_call_diags(struct fw_call *call, lichen_status status, struct fw_diags *diags);
+
+/* --- methods_instance.c --- */
+
+struct lichen_control_host;
+extern const struct lichen_control_host fw_control_host;
+/* For fw_peer.find, with the VM as context. */
+const struct fw_method *fw_instance_method(struct fw_peer *peer, const char *name);
+/* Adds their names to a list, their schemas to an object, where these are given. */
+void fw_instance_methods(const struct lichen_vm *vm, json_t *names, json_t *schemas);
+/* A client has gone: instances are told whose calls nobody waits for. */
+void fw_instance_calls_gone(struct fw_control *control);
+/* The instance goes, or with NULL all do: what is owed is answered with an error. */
+void fw_instance_calls_drop(struct lichen_vm *vm, const struct lichen_instance *in);
+/* event.c; data is JSON and copied.  [any] */
+void fw_event_instance(struct lichen_vm *vm, const char *id, const char *name, const char *data,
+		       uint32_t size);
 
 static inline struct lichen_vm *fw_call_vm(const struct fw_call *call)
 {

@@ -4,6 +4,11 @@
 
 struct begin {
 	struct lichen_dev dev;
+	uint8_t wide;
+};
+
+static const struct lichen_param begin_params[] = {
+	LICHEN_PARAM_AS(LICHEN_BOOL, struct begin, wide, .help = "starts in 64-bit mode"),
 };
 
 static lichen_status begin_load(void *self, uint64_t client)
@@ -14,14 +19,20 @@ static lichen_status begin_load(void *self, uint64_t client)
 	const struct lichen_segment flat = {
 		.limit = UINT32_MAX, .type = 3, .s = 1, .present = 1, .g = 1
 	};
-	const struct lichen_cpu cpu = { LICHEN_STRUCT(struct lichen_cpu),
-					.rip = 0x8000,
-					.rflags = 2,
-					.cr0 = 1,
-					.cs = flat,
-					.ds = flat };
+	struct lichen_cpu cpu = { LICHEN_STRUCT(struct lichen_cpu),
+				  .rip = 0x8000,
+				  .rflags = 2,
+				  .cr0 = 1,
+				  .cs = flat,
+				  .ds = flat };
 
 	(void)client;
+	if (b->wide) {
+		cpu.cr0 = 0x80000011;
+		cpu.cr4 = 0x20;
+		cpu.efer = 0x500;
+		cpu.cs.l = 1;
+	}
 	b->dev.host->log(b->dev.in, LICHEN_LOG_INFO, "load");
 	return boot->set_cpu(b->dev.in, 0, &cpu);
 }
@@ -34,9 +45,8 @@ static const struct lichen_provide begin_provides[] = {
 };
 
 static const struct lichen_class begin_class = {
-	LICHEN_STRUCT(struct lichen_class),
-	.summary = "starts nothing",
-	.instance_size = sizeof(struct begin),
+	LICHEN_STRUCT(struct lichen_class),	  .summary = "starts nothing",
+	.instance_size = sizeof(struct begin),	  .params = LICHEN_TABLE(begin_params),
 	.provides = LICHEN_TABLE(begin_provides),
 };
 

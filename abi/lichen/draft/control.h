@@ -59,7 +59,8 @@ struct lichen_control_host {
 	 */
 	void (*answer)(struct lichen_instance *in, uint64_t token, lichen_status status,
 		       const char *result, uint32_t size);
-	/* Tells subscribers of event `name` ("symspy.record"); data: JSON.  [any, running] */
+	/* Tells subscribers of the event "instance", with its own `name` ("symspy.record") and
+	 * data, JSON.  [any, running] */
 	void (*event)(struct lichen_instance *in, const char *name, const char *data,
 		      uint32_t size);
 };

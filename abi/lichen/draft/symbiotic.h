@@ -75,7 +75,8 @@ struct lichen_symbiotic_ops {
 	/*
 	 * The guest has agreed to `features` of those that this instance offers, or has
 	 * taken some back: what it registered for those is gone.  After a reset of the VM
-	 * it is called with 0.  [vcpu or control, running or paused]
+	 * it is called with 0; when a state is loaded it is not called, and
+	 * the host's agreed() says what holds.  [vcpu or control, running or paused]
 	 */
 	void (*agreed)(void *self, uint64_t client, uint64_t features);
 	/*
@@ -99,7 +100,7 @@ struct lichen_symbiotic_ops {
 	 * The borrowed vCPU is as it was again; `after` is what it was like at the end of
 	 * the call, NULL where it was not entered.  status: 0: borrow_end() was called;
 	 * -LICHEN_ETIMEDOUT: the deadline had come; -LICHEN_ECANCELED: taken back, by
-	 * borrow_cancel(), a reset or the end of the VM; -LICHEN_EFAULT: the guest crashed
+	 * borrow_cancel(), a pause, a reset or the end of the VM; -LICHEN_EFAULT: it crashed
 	 * or halted inside; -LICHEN_EINVAL: the hypervisor refused the entry;
 	 * -LICHEN_EAGAIN: it cannot be borrowed now (not in 64-bit mode with paging, in
 	 * system management, waiting for its start, or running a guest of its own).
@@ -132,13 +133,16 @@ struct lichen_symbiotic_host {
 	/* [control, created to running] */
 	void (*msr_release)(struct lichen_instance *in, lichen_handle handle);
 	/* Adds `causes` to what LICHEN_MSR_NOTIFY tells, and pulses the line where the
-	 * guest listens.  [any, running] */
+	 * guest listens.  LICHEN_CAUSE_FEATURES is the host's own.  [any, running] */
 	void (*notify)(struct lichen_instance *in, uint64_t causes);
 	/*
 	 * Stops vCPU `vcpu` soon and has borrow_enter called on its thread.  After success
 	 * borrow_left is called exactly once.  deadline: host clock, ns, by which the vCPU
 	 * is given back whatever its guest does.  -LICHEN_ERANGE: no such vCPU;
-	 * -LICHEN_EBUSY: it is borrowed, or about to be, by anyone.  [any, running]
+	 * -LICHEN_EBUSY: it is borrowed, or about to be, by anyone; -LICHEN_EAGAIN: it
+	 * stands still, because the VM does or has ended, or the instance is going.  A call
+	 * that finds the VM about to stand still goes on for 50 ms at most, and is then
+	 * taken back.  May be called from borrow_left.  [any, running]
 	 */
 	lichen_status (*borrow)(struct lichen_instance *in, uint32_t vcpu, uint64_t cookie,
 				uint64_t deadline);

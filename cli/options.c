@@ -112,6 +112,9 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'e':
 		options->escape = value;
 		return 0;
+	case 'N':
+		options->no_instance = 1;
+		return 0;
 	case '1':
 		options->once = 1;
 		return 0;
@@ -130,7 +133,9 @@ static int cli_option(struct cli_options *options, int option, const char *value
 }
 
 /* Those that look for plugins. */
-#define CLI_PLUGINS (CLI_RUN | CLI_CHECK | CLI_PLUGIN_LIST | CLI_PLUGIN_INFO)
+#define CLI_PLUGINS                                                                  \
+	(CLI_RUN | CLI_CHECK | CLI_PLUGIN_LIST | CLI_PLUGIN_INFO | CLI_PLUGIN_LOAD | \
+	 CLI_PLUGIN_RELOAD)
 /* Those that print JSON or nothing, or are JSON anyway. */
 #define CLI_JSON (~(uint32_t)(CLI_CONSOLE | CLI_TOP | CLI_SCHEMA))
 
@@ -154,10 +159,11 @@ static const struct cli_known {
 	  "SIGTERM,\n"
 	  "SIGINT or SIGHUP): 500ms, 30s (the default), 2min, or 0 for no time" },
 	{ "--warm", NULL, 'w', CLI_RESET, "as by a reset button, not as by a power switch" },
-	{ "--force", NULL, 'f', CLI_CONSOLE | CLI_DEVICE_REMOVE,
-	  "console: takes it from whoever has it; device remove: nobody is asked" },
-	{ "--timeout", "T", 'T', CLI_DEVICE_REMOVE,
+	{ "--force", NULL, 'f', CLI_CONSOLE | CLI_DEVICE_REMOVE | CLI_PLUGIN_UNLOAD,
+	  "console: takes it from whoever has it; else: nobody is asked" },
+	{ "--timeout", "T", 'T', CLI_DEVICE_REMOVE | CLI_PLUGIN_UNLOAD,
 	  "how long guest and instance have to let go: 500ms, 30s (the default), 2min" },
+	{ "--no-instance", NULL, 'N', CLI_PLUGIN_LOAD, "makes no instance of it" },
 	{ "--once", NULL, '1', CLI_TOP, "prints one frame, and needs no terminal" },
 	{ "--backend", NULL, 'B', CLI_DEVICE_ADD, "the entry is one of backends:" },
 	{ "--escape", "KEY", 'e', CLI_CONSOLE,

@@ -246,13 +246,16 @@ int cli_remote_call_for(struct cli_remote *remote, const char *method, json_t *p
 
 	if (result)
 		*result = NULL;
-	if (!answer) {
+	if (!answer && remote->quiet) {
+		status = CLI_FAILED;
+	} else if (!answer) {
 		cli_say("%s: %s", remote->vm, late ? "does not answer" : "ended meanwhile");
 	} else if (error) {
 		/* What we asked in a wrong way, or of one that does not know it, is no input.
 		 */
 		status = code == -32001 || code == -32602 ? LICHEN_VM_BAD_INPUT : CLI_FAILED;
-		cli_say("%s: %s", remote->vm, sentence ? sentence : "it failed");
+		if (!remote->quiet)
+			cli_say("%s: %s", remote->vm, sentence ? sentence : "it failed");
 	} else {
 		status = 0;
 		if (result)

@@ -12,7 +12,8 @@ enum { CLI_REMOTE_WAIT_MS = 30000, CLI_FILES_MAX = 16 };
 struct cli_remote {
 	const char *vm; /* its name; borrowed */
 	int socket;
-	int id; /* of the last call */
+	int id;	   /* of the last call */
+	int quiet; /* 1: failures are not told */
 	char *in;
 	size_t used, room;
 };

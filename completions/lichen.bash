@@ -54,7 +54,7 @@ _lichen()
 	fi
 	if [[ $command == plugin ]]; then
 		if ((COMP_CWORD == 2)); then
-			_lichen_words list info
+			_lichen_words list info load unload reload
 			return
 		fi
 		command="plugin ${COMP_WORDS[2]}"
@@ -95,7 +95,9 @@ _lichen()
 	case $command in
 	run) options="--name --set --detach --log --stop-timeout --plugin-path --json --verbose --help" ;;
 	check) options="--name --set --plugin-path --json --verbose --help" ;;
-	"plugin list" | "plugin info") options="--plugin-path --json --help" ;;
+	"plugin list" | "plugin info" | "plugin reload") options="--plugin-path --json --help" ;;
+	"plugin load") options="--no-instance --plugin-path --json --help" ;;
+	"plugin unload") options="--force --timeout --json --help" ;;
 	ps | pause | resume) options="--json --help" ;;
 	stop) options="--stop-timeout --json --help" ;;
 	reset) options="--warm --json --help" ;;
@@ -121,6 +123,15 @@ _lichen()
 		;;
 	stop | pause | resume | reset | console | metrics | top) _lichen_words "$(_lichen_vms)" ;;
 	run | check) _lichen_files '*.yaml' '*.yml' ;;
+	"plugin load" | "plugin unload" | "plugin reload")
+		if ((COMP_CWORD == 3)); then
+			_lichen_words "$(_lichen_vms)"
+		elif ((COMP_CWORD == 4)) && [[ $cur == */* ]]; then
+			_lichen_files '*.so'
+		elif ((COMP_CWORD == 4)); then
+			_lichen_words "$(_lichen_plugins)"
+		fi
+		;;
 	"plugin info")
 		if [[ $cur == */* ]]; then
 			_lichen_files '*.so'

@@ -17,7 +17,7 @@ enum { DEVICE_TIMEOUT_MS = 30000, DEVICE_FILES_MAX = FW_RPC_FILES_MAX, DEVICE_ID
 static const char *const state_words[] = { "created",	"realized", "running", "paused",
 					   "quiescing", "drained",  NULL };
 static const char *const bus_words[] = { "port", "mmio", NULL };
-static const char *const section_words[] = { "devices", "backends", NULL };
+static const char *const section_words[] = { "devices", "backends", "symbiotic", NULL };
 
 static const struct fw_member window_members[] = {
 	{ .name = "name", .kind = FW_TEXT, .flags = FW_REQUIRED, .help = "as declared" },

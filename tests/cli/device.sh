@@ -77,6 +77,39 @@ check "of one that there is not" refused 2 'device nope: there is none' device d
 standing() { status 0 "$lichen" pause vm && status 0 "$lichen" device dump vm && status 0 "$lichen" resume vm; }
 check "of a VM that is paused" standing
 
+loads() {
+	mkdir -p "$scratch/p" && cp "$LICHEN_BUILD/plugins/debug-exit.so" "$scratch/p" &&
+		status 0 "$lichen" plugin load vm "$scratch/p/debug-exit.so" port=0x700 id=late && printed '^late$' &&
+		status 0 "$lichen" device list vm && printed '^late .*port 0x700-0x703'
+}
+check "plugin load makes an instance" loads
+check "one that clashes is not loaded" refused 2 'port 0x700: ports .* overlap' plugin load vm debug-exit port=0x700
+check "a plugin that there is not" refused 2 'plugin nope: No such file' plugin load vm nope
+check "a file that is none" refused 2 'named NAME.so' plugin load vm /bin/true
+text_so() { echo text >"$scratch/p/text.so" && refused 2 'text' plugin load vm "$scratch/p/text.so"; }
+check "a file that is no plugin" text_so
+check "a parameter that is none" refused 2 'KEY=VALUE' plugin load vm debug-exit port
+unloads() {
+	status 0 "$lichen" plugin unload vm debug-exit --json && jq -e '.closed and (has("pinned") | not)' "$scratch/out" &&
+		status 0 "$lichen" device list vm && ! grep -q debug-exit "$scratch/out"
+}
+check "plugin unload takes all instances and closes the file" unloads
+check "once" refused 2 'debug-exit: not loaded' plugin unload vm debug-exit
+check "not where others need them" refused 1 'is needed: com1 has' plugin unload vm stdio
+again() {
+	status 0 "$lichen" plugin load vm debug-exit --no-instance --json && jq -e '.kind == "device"' "$scratch/out" &&
+		status 0 "$lichen" plugin unload vm debug-exit
+}
+check "without an instance" again
+reloads() {
+	status 0 "$lichen" plugin reload vm serial16550 --json && jq -e '.instances == 1' "$scratch/out" || return 1
+	printf 'after' | timeout 1 "$lichen" console vm >"$scratch/out" 2>/dev/null
+	printed 'after'
+}
+check "plugin reload: the guest goes on with the new code" reloads
+check "of what has no instance" refused 2 'debug-exit' plugin reload vm debug-exit
+check "of what cannot be" refused 1 'anon: .* not reloaded' plugin reload vm anon
+
 counts() {
 	status 0 "$lichen" metrics vm --json && jq -e '(.vcpus | length) == 2 and .memory.guest == "0x4000000" and
 		(.windows[] | select(.id == "com1").accesses | length) > 3 and

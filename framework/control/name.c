@@ -12,11 +12,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/server.h"
 
 enum { NAME_FILE_SIZE = 80, NAME_BACKLOG = 128, NAME_TRIES = 100 };
+
+/* A process that was killed keeps its lock until the kernel has taken it apart. */
+enum { NAME_DYING_TRIES = 30, NAME_DYING_NS = 10000000 };
 
 static void name_file(const struct fw_control *control, const char *ending,
 		      char file[static NAME_FILE_SIZE])
@@ -54,6 +58,19 @@ static int name_is_ours(const struct fw_control *control, const char *file)
 	       opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
 }
 
+/* 0: it is locked; -1: somebody else has it, and does not go. */
+static int name_lock(int file)
+{
+	static const struct timespec pause = { 0, NAME_DYING_NS };
+
+	for (uint32_t i = 0; i < NAME_DYING_TRIES; i++) {
+		if (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			return 0; /* or the file system has no locks */
+		(void)nanosleep(&pause, NULL);
+	}
+	return -1;
+}
+
 lichen_status fw_name_take(struct fw_control *control, const char *folder,
 			   struct ld_error *error)
 {
@@ -68,7 +85,7 @@ lichen_status fw_name_take(struct fw_control *control, const char *folder,
 			       S_IRUSR | S_IWUSR);
 		if (control->lock < 0)
 			break;
-		if (flock(control->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		if (name_lock(control->lock) < 0) {
 			ld_error_set(error, "name: %s: a VM of this name runs",
 				     control->vm->profile->name);
 			(void)close(control->lock);

@@ -178,7 +178,7 @@ static int top_wait(int signals, int live)
 		return read(signals, &info, sizeof(info)) > 0;
 	if (read(STDIN_FILENO, &key, 1) != 1)
 		return 1;
-	return key == 'q' || key == 3;
+	return key == 'q' || key == 3 || key == 4; /* ctrl-c, ctrl-d */
 }
 
 /* One round: asks, shows.  0: it went on. */

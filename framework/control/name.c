@@ -20,7 +20,7 @@
 enum { NAME_FILE_SIZE = 80, NAME_BACKLOG = 128, NAME_TRIES = 100 };
 
 /* A process that was killed keeps its lock until the kernel has taken it apart. */
-enum { NAME_DYING_TRIES = 30, NAME_DYING_NS = 10000000 };
+enum { NAME_DYING_TRIES = 100, NAME_DYING_NS = 10000000 };
 
 static void name_file(const struct fw_control *control, const char *ending,
 		      char file[static NAME_FILE_SIZE])

@@ -127,7 +127,8 @@ framed() { status 0 "$lichen" top vm --once && printed '^vm  running  up ' && pr
 check "top --once" framed
 check "top without a terminal" refused 2 'see --once' top vm
 live() { # in 80x24: no line is longer, the screen is given back
-	script -qec "stty cols 80 rows 24; '$lichen' top vm" /dev/null < <(sleep 2.5; printf q) >"$scratch/live"
+	timeout 60 script -qec "stty cols 80 rows 24; '$lichen' top vm" /dev/null \
+		< <(for _ in 1 2 3 4 5 6 7 8 9; do sleep 2; printf q; done) >"$scratch/live"
 	grep -q "$(printf '\033')\[?1049l" "$scratch/live" && grep -q 'VCPU' "$scratch/live" &&
 		[ "$(sed "s/$(printf '\033')\[[?0-9]*[A-Za-z]//g; s/\r//" "$scratch/live" | awk '{ if (length > m) m = length } END { print m }')" -le 80 ]
 }

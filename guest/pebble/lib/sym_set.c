@@ -123,6 +123,7 @@ void *sym_add_record(struct sym_set *set, const char *name, uint32_t size, const
 		return NULL;
 	entry->offset = at;
 	entry->size = size;
+	memset((uint8_t *)set->head + at, 0, sizeof(struct lichen_spy_record) + size);
 	sym_added(set);
 	return (uint8_t *)set->head + at + sizeof(struct lichen_spy_record);
 }

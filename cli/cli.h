@@ -66,6 +66,7 @@ struct cli_options {
 	const char *escape;   /* of console */
 	uint64_t timeout_ns;  /* of device remove; 30 s unless --timeout says otherwise */
 	int detach, force, warm, backend, no_instance, once;
+	uint32_t strict; /* LICHEN_STRICT is 1 */
 	int help;
 };
 

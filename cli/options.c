@@ -275,9 +275,11 @@ static int cli_operands_read(struct cli_options *options, int argc, char **argv,
 int cli_options_read(struct cli_options *options, int argc, char **argv,
 		     const struct cli_command *command)
 {
+	const char *strict = getenv("LICHEN_STRICT");
 	int status;
 
-	*options = (struct cli_options){ .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
+	*options = (struct cli_options){ .strict = strict && strcmp(strict, "1") == 0,
+					 .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
 					 .timeout_ns = CLI_STOP_TIMEOUT_NS,
 					 .log_level = LICHEN_LOG_INFO,
 					 .plugin_path = getenv("LICHEN_PLUGIN_PATH") };

@@ -190,6 +190,7 @@ int cli_run(const struct cli_options *options)
 		.console_out = -1,
 		.log = cli_log,
 		.context = &lines,
+		.strict = options->strict,
 	};
 	char folder[PATH_MAX];
 	struct cli_paths paths;

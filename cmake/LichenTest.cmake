@@ -30,5 +30,5 @@ function(lichen_test_properties name)
 	set_tests_properties(${name} PROPERTIES
 		SKIP_RETURN_CODE 77 LABELS "${arg_LABELS}" TIMEOUT 300
 		# Of its own: VMs of different tests may have the same name.
-		ENVIRONMENT "LICHEN_RUNTIME_DIR=${CMAKE_BINARY_DIR}/tests/run/${name};LICHEN_BUILD=${CMAKE_BINARY_DIR};LICHEN_SOURCE=${CMAKE_SOURCE_DIR};${arg_ENVIRONMENT}")
+		ENVIRONMENT "LICHEN_RUNTIME_DIR=${CMAKE_BINARY_DIR}/tests/run/${name};LICHEN_BUILD=${CMAKE_BINARY_DIR};LICHEN_SOURCE=${CMAKE_SOURCE_DIR};LICHEN_STRICT=1;${arg_ENVIRONMENT}")
 endfunction()

@@ -64,7 +64,7 @@ void fw_instance_free(struct lichen_instance *in)
 	free(in->clients);
 	fw_links_free(in);
 	fw_places_free(in);
-	free(in->self);
+	fw_check_free(in);
 	free(in);
 }
 
@@ -85,15 +85,14 @@ struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *sp
 	in->vm = vm;
 	in->spec = spec;
 	in->hidden = vm->loaded;
-	in->class = spec->class;
-	in->self = calloc(1, spec->class->instance_size);
+	in->self = fw_check_new(in, spec->class);
 	if (!in->self)
 		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
 	if (!in->self || fw_places_make(in, diags) < 0) {
 		fw_instance_free(in);
 		return NULL;
 	}
-	((struct lichen_dev *)in->self)->host = &fw_host;
+	((struct lichen_dev *)in->self)->host = fw_check_host();
 	((struct lichen_dev *)in->self)->in = in;
 	return in;
 }

@@ -13,6 +13,7 @@
 #include <lichen/class.h>
 
 #include "bus.h"
+#include "check.h"
 #include "guest_module.h"
 #include "irq.h"
 #include "layout.h"
@@ -100,6 +101,7 @@ struct fw_link {
 	struct lichen_link pub;
 	struct lichen_instance *provider, *consumer;
 	struct fw_link *next;	       /* of the consumer's */
+	struct fw_table *table;	       /* of checked builds, behind pub.ops */
 	uint64_t serial;	       /* of this tie; the VM's */
 	uint32_t need;		       /* index in the consumer's class */
 	_Atomic uint32_t closed;       /* enum fw_link_gate */
@@ -134,14 +136,15 @@ struct lichen_instance {
 	struct fw_spec *spec;
 	const struct lichen_class *class;
 	void *self;
-	struct fw_mutex lock;	   /* the instance lock; unused where the class is PARALLEL */
-	_Atomic uint32_t state;	   /* enum fw_state; 0 before create */
-	struct fw_place *places;   /* one a declared window */
-	uint32_t hidden;	   /* windows that it places answer only when they are shown */
-	_Atomic uint32_t leaving;  /* windows are not placed any more; set under place_lock */
-	const char *fixed;	   /* why it cannot go while the VM lives; NULL: it can */
-	struct fw_links *links;	   /* one a declared need */
-	struct fw_link *all_links; /* those that are empty too */
+	struct fw_checked *checked; /* of checked builds; NULL in others */
+	struct fw_mutex lock;	    /* the instance lock; unused where the class is PARALLEL */
+	_Atomic uint32_t state;	    /* enum fw_state; 0 before create */
+	struct fw_place *places;    /* one a declared window */
+	uint32_t hidden;	    /* windows that it places answer only when they are shown */
+	_Atomic uint32_t leaving;   /* windows are not placed any more; set under place_lock */
+	const char *fixed;	    /* why it cannot go while the VM lives; NULL: it can */
+	struct fw_links *links;	    /* one a declared need */
+	struct fw_link *all_links;  /* those that are empty too */
 	/* Consumers of what it provides; client n is clients[n - 1], NULL where it has gone. */
 	struct fw_link **clients;
 	uint32_t client_count;

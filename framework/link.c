@@ -190,6 +190,7 @@ static lichen_status fw_link_join(struct fw_link *link, struct lichen_instance *
 		FW_ITEMS(struct lichen_need, link->consumer->class->needs);
 	const struct lichen_provide *provide =
 		fw_provided(provider->class, needs[link->need].id);
+	const void *ops;
 	lichen_status status;
 
 	if (!provide)
@@ -198,10 +199,15 @@ static lichen_status fw_link_join(struct fw_link *link, struct lichen_instance *
 	link->serial = atomic_fetch_add_explicit(&link->consumer->vm->serials, 1,
 						 memory_order_relaxed) +
 		       1;
+	ops = fw_check_ops(link, provide);
+	if (!ops)
+		return -LICHEN_ENOMEM;
 	status = fw_client_enter(provider, link);
-	if (status < 0)
+	if (status < 0) {
+		fw_check_ops_stale(link);
 		return status;
-	link->pub.ops = provide->ops;
+	}
+	link->pub.ops = ops;
 	link->pub.self = provider->self;
 	link->pub.generation++;
 	fw_client_tell(link, 1);
@@ -250,6 +256,7 @@ static void fw_link_cut(struct fw_link *link)
 	fw_link_wait(link);
 	if (!link->apart)
 		fw_link_leave(link);
+	fw_check_ops_stale(link);
 	link->pub.ops = NULL;
 	link->pub.self = NULL;
 	link->pub.generation++;
@@ -420,6 +427,7 @@ void fw_links_free(struct lichen_instance *in)
 
 	for (struct fw_link *link = in->all_links; link; link = next) {
 		next = link->next;
+		fw_check_ops_stale(link);
 		free(link);
 	}
 	for (uint32_t i = 0; in->links && i < in->class->needs.count; i++)

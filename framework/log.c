@@ -2,6 +2,7 @@
 /* log.c: see log.h.  A line is put together on the stack and written in one call. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ void fw_log_init(struct fw_log *log, uint32_t level, void (*write)(void *, const
 	log->level = level ? level : LICHEN_LOG_INFO;
 	log->write = write;
 	log->context = context;
+	log->strict = 0;
 	log->start_ns = fw_now_ns();
 }
 
@@ -101,6 +103,8 @@ void fw_log_va(const struct fw_log *log, uint32_t level, const char *plugin, con
 	fw_log_plain(log, line);
 	if (level >= LICHEN_LOG_HOST_MISBEHAVING && log->misbehaved)
 		log->misbehaved(log->teller, line);
+	if (log->strict && level >= LICHEN_LOG_HOST_MISBEHAVING)
+		abort();
 }
 
 void fw_log(const struct fw_log *log, uint32_t level, const char *plugin, const char *id,

@@ -14,6 +14,7 @@ struct fw_log {
 	void (*write)(void *context, const char *line); /* NULL: stderr */
 	void *context;
 	uint64_t start_ns; /* host clock; lines carry the time since */
+	uint32_t strict;   /* 1: a line about misbehaviour is the last */
 	/* Is told of each line about misbehaviour, too; NULL: nobody is.  [any] */
 	void (*misbehaved)(void *teller, const char *line);
 	void *teller;

@@ -244,8 +244,11 @@ static lichen_status fw_place_move(struct lichen_instance *in, struct fw_place *
 struct fw_target fw_place_target(struct lichen_instance *in, struct fw_place *place,
 				 const struct lichen_window *declared, uint64_t start)
 {
-	struct fw_target target = { .window = declared,
-				    .self = in->self,
+	void *self;
+	const struct lichen_window *window =
+		fw_check_window(in, (uint32_t)(place - in->places), &self);
+	struct fw_target target = { .window = window,
+				    .self = self,
 				    .lock = fw_is_parallel(in) ? NULL : &in->lock,
 				    .start = start,
 				    .owner = in,

@@ -42,8 +42,14 @@ static const struct fw_link *fw_stage_link_old(const struct fw_stage *stage,
 static void fw_link_point(struct fw_link *link, struct lichen_instance *provider,
 			  uint64_t client, uint64_t generation)
 {
+	const struct lichen_provide *provide = fw_provided(provider->class, fw_link_id(link));
+	const void *ops;
+
 	link->provider = provider;
-	link->pub.ops = fw_provided(provider->class, fw_link_id(link))->ops;
+	fw_check_ops_stale(link);
+	ops = fw_check_ops(link, provide);
+	/* Without memory the link does without checks: what is published cannot fail. */
+	link->pub.ops = ops ? ops : provide->ops;
 	link->pub.self = provider->self;
 	link->pub.client = client;
 	link->pub.generation = generation;
@@ -224,6 +230,7 @@ static void fw_stage_heirs_publish(struct fw_stage *stage)
 		link->heir_of = NULL;
 		old->apart = 1;
 		atomic_store(&old->closed, FW_LINK_CLOSED);
+		fw_check_ops_stale(old);
 		old->pub.ops = NULL;
 	}
 }

@@ -235,6 +235,7 @@ __attribute__((hot)) static void *fw_vcpu_run(void *argument)
 	struct lichen_vm *vm = vcpu->vm;
 	struct hv_exit exit;
 
+	(void)fw_check_thread(FW_ROLE_VCPU);
 	fw_bus_thread_enter();
 	fw_bus_tally(vcpu->tally->windows);
 	atomic_store(&vcpu->tid, gettid());

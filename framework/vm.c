@@ -222,30 +222,38 @@ static int fw_vm_status(lichen_status status)
 	}
 }
 
+/* What the embedder's thread was before it came in. */
+struct fw_entry {
+	sigset_t signals;
+	enum fw_role role;
+};
+
 /*
- * Instances write to pipes and sockets whose readers may be gone: to them that is
- * an error, and the embedder need not know.  Around all that calls them; at its
- * end, a SIGPIPE of theirs is taken before the mask is put back.
+ * Around all that calls instances, on the control thread.  They write to pipes and
+ * sockets whose readers may be gone: to them that is an error, and the embedder need
+ * not know.  In the end a SIGPIPE of theirs is taken before the mask is put back.
  */
-static void fw_pipe_block(sigset_t *before)
+static void fw_vm_enter(struct fw_entry *before)
 {
 	sigset_t pipe;
 
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, before);
+	pthread_sigmask(SIG_BLOCK, &pipe, &before->signals);
+	before->role = fw_check_thread(FW_ROLE_CONTROL);
 }
 
-static void fw_pipe_restore(const sigset_t *before)
+static void fw_vm_leave(const struct fw_entry *before)
 {
 	static const struct timespec at_once = { 0, 0 };
 	sigset_t pipe;
 
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
-	if (!sigismember(before, SIGPIPE))
+	(void)fw_check_thread(before->role);
+	if (!sigismember(&before->signals, SIGPIPE))
 		(void)sigtimedwait(&pipe, NULL, &at_once);
-	pthread_sigmask(SIG_SETMASK, before, NULL);
+	pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
 }
 
 int lichen_vm_create(const struct lichen_vm_options *options, struct lichen_vm **vm)
@@ -270,6 +278,7 @@ static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
 	pthread_mutex_init(&vm->place_lock, NULL);
 	fw_gate_init(&vm->gate);
 	fw_log_init(&vm->log, options->log_level, options->log, options->context);
+	vm->log.strict = options->strict;
 	return vm;
 }
 
@@ -336,15 +345,15 @@ int fw_vm_create(const struct lichen_vm_options *given, const struct hv_ops *hv,
 	struct lichen_vm_options options;
 	struct lichen_vm *vm;
 	lichen_status status;
-	sigset_t before;
+	struct fw_entry before;
 
 	fw_options_read(given, &options);
 	vm = fw_vm_new(&options, hv);
 	if (!vm)
 		return LICHEN_VM_FAILED;
-	fw_pipe_block(&before);
+	fw_vm_enter(&before);
 	status = fw_vm_make(vm, &options);
-	fw_pipe_restore(&before);
+	fw_vm_leave(&before);
 	if (status == 0) {
 		*created = vm;
 		return 0;
@@ -386,9 +395,9 @@ static void fw_vm_tell_end(struct lichen_vm *vm)
 
 int lichen_vm_run(struct lichen_vm *vm)
 {
-	sigset_t before;
+	struct fw_entry before;
 
-	fw_pipe_block(&before);
+	fw_vm_enter(&before);
 	fw_bus_thread_enter();
 	fw_vm_resume_instances(vm);
 	fw_clock_run(&vm->loop, 1);
@@ -401,18 +410,18 @@ int lichen_vm_run(struct lichen_vm *vm)
 	fw_plug_cancel(vm);
 	fw_vm_pause_instances(vm);
 	fw_bus_thread_leave();
-	fw_pipe_restore(&before);
+	fw_vm_leave(&before);
 	return (int)(atomic_load(&vm->end) & ~(uint32_t)FW_ENDED);
 }
 
 /* Whatever was opened, in the opposite order. */
 void lichen_vm_destroy(struct lichen_vm *vm)
 {
-	sigset_t before;
+	struct fw_entry before;
 
 	if (!vm)
 		return;
-	fw_pipe_block(&before);
+	fw_vm_enter(&before);
 	/* A stop that is still to be served finds that it is too late. */
 	(void)atomic_fetch_or(&vm->end, FW_ENDED);
 	if (vm->opened & FW_VM_LOOP)
@@ -423,6 +432,7 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 		vm->control->flush(vm);
 	while (vm->instance_count > 0)
 		fw_instance_destroy(vm->instances[--vm->instance_count]);
+	fw_check_clear(vm);
 	free(vm->instances);
 	fw_plug_clear(vm);
 	if (vm->control_state)
@@ -453,5 +463,5 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 	fw_gate_clear(&vm->gate);
 	pthread_mutex_destroy(&vm->place_lock);
 	free(vm);
-	fw_pipe_restore(&before);
+	fw_vm_leave(&before);
 }

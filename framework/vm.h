@@ -47,6 +47,7 @@ struct lichen_vm {
 	struct fw_memory memory;
 	struct fw_layout layout;
 	struct fw_listeners listeners;
+	struct fw_table *stale_tables; /* of checked builds */
 	struct fw_irqs irqs;
 	struct fw_symbiotic *symbiotic; /* NULL: the profile has no such key */
 	struct fw_loop loop;

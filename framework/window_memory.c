@@ -10,9 +10,6 @@
 
 lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags)
 {
-	const struct lichen_window *windows =
-		FW_ITEMS(struct lichen_window, in->class->windows);
-
 	in->places = calloc((size_t)in->class->windows.count + 1, sizeof(*in->places));
 	if (!in->places) {
 		fw_diag(diags, in->spec->mark, "%s %s: out of memory", in->spec->path,
@@ -20,12 +17,13 @@ lichen_status fw_places_make(struct lichen_instance *in, struct fw_diags *diags)
 		return -LICHEN_ENOMEM;
 	}
 	for (uint32_t i = 0; i < in->class->windows.count; i++) {
-		const struct lichen_window *window = &windows[i];
+		void *self;
+		const struct lichen_window *window = fw_check_window(in, i, &self);
 		struct fw_memory_window *memory = &in->places[i].memory;
 
 		if (window->kind == LICHEN_IO)
 			continue;
-		fw_memory_window_init(memory, window, in->self);
+		fw_memory_window_init(memory, window, self);
 		if (window->kind == LICHEN_MAPPED)
 			continue;
 		memory->backing = fw_backing_new(window->kind, window->size);

@@ -275,7 +275,7 @@ struct lichen_host {
 	 * Tells consumer `client` of an interface that this instance provides; its
 	 * `event` callback runs later, with only its own lock held.  data (at most
 	 * 64 KiB) is copied.  Events to one client keep their order.
-	 * -LICHEN_ENODEV: no such client; -LICHEN_E2BIG.  [any, running]
+	 * -LICHEN_ENODEV: no such client; -LICHEN_E2BIG.  [any, created to running]
 	 */
 	lichen_status (*post)(struct lichen_instance *in, uint64_t client, uint32_t event,
 			      const void *data, uint32_t size);

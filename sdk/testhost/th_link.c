@@ -202,7 +202,7 @@ struct th_event *th_queue_take(struct th_queue *queue)
 static lichen_status th_post(struct lichen_instance *in, uint64_t client, uint32_t event,
 			     const void *data, uint32_t size)
 {
-	TH_GUARD(in, "post", TH_FROM_RUNNING, TH_ANY_ROLE);
+	TH_GUARD(in, "post", TH_FROM_REALIZED, TH_ANY_ROLE);
 	if (client != TH_CLIENT)
 		th_fail(th, "post", "client %llu did not join", (unsigned long long)client);
 	if (size > TH_POST_MAX)

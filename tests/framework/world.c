@@ -24,6 +24,8 @@
 #define WORLD_SANITIZED 0
 #endif
 
+int world_strict = -1;
+
 /* libuv keeps a pipe for signals from its first loop on: let it, before leaks are counted. */
 __attribute__((constructor)) static void world_first_loop(void)
 {
@@ -143,18 +145,22 @@ int world_create_console(struct world *world, int in, int out)
 
 int world_create_on(struct world *world, const struct hv_ops *hv, int in, int out)
 {
-	const char *build = getenv("LICHEN_BUILD");
+	const char *build = getenv("LICHEN_BUILD"), *strict = getenv("LICHEN_STRICT");
 	char profile[128], plugins[512];
-	struct lichen_vm_options options = { .struct_size = sizeof(options),
-					     .profile = profile,
-					     .plugin_path = plugins,
-					     .console_in = in,
-					     .console_out = out,
-					     .log = world_log,
-					     .context = world,
-					     .control = world->control,
-					     .control_folder = world->folder,
-					     .control_console = world->control_console };
+	struct lichen_vm_options options = {
+		.struct_size = sizeof(options),
+		.profile = profile,
+		.plugin_path = plugins,
+		.console_in = in,
+		.console_out = out,
+		.log = world_log,
+		.context = world,
+		.control = world->control,
+		.control_folder = world->folder,
+		.control_console = world->control_console,
+		.strict = world_strict >= 0 ? (uint32_t)world_strict
+					    : strict && strcmp(strict, "1") == 0
+	};
 	int status;
 
 	world_path(world, "world.yaml", profile);

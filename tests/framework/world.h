@@ -29,6 +29,9 @@ struct world {
 	uint32_t said;
 };
 
+/* Whether misbehaviour ends the test: as LICHEN_STRICT says, until a test sets it. */
+extern int world_strict;
+
 /* Puts the folder there.  `profile`: its text, after "lichen: 1". */
 void world_begin(struct world *world, const char *profile);
 /* A file in the folder. */

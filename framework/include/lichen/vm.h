@@ -59,7 +59,8 @@ struct lichen_vm_options {
 	/* 1: the console is kept and handed out by the server; console_in and console_out
 	 * are ignored. */
 	uint32_t control_console;
-	uint32_t _pad;
+	uint32_t strict; /* 1: misbehaviour of a plugin or of the host ends the process with
+			    SIGABRT, after its line: for tests */
 };
 
 /*

@@ -21,6 +21,7 @@ struct misuse {
 	struct lichen_dev dev;
 	uint16_t port;
 	lichen_handle timer, released;
+	const struct lichen_boot_host *boot;
 };
 
 /* The last timer that any of them has made: what an honest plugin could not know. */
@@ -43,16 +44,15 @@ static lichen_status misuse_realize(void *self)
 		status = host->timer_create(m->dev.in, LICHEN_CLOCK_HOST, 0, &m->timer);
 	}
 	misuse_foreign = m->timer;
+	m->boot = host->interface(m->dev.in, LICHEN_BOOT_HOST);
 	return status;
 }
 
 static void misuse_set_cpu(const struct misuse *m)
 {
-	const struct lichen_boot_host *boot =
-		m->dev.host->interface(m->dev.in, LICHEN_BOOT_HOST);
 	const struct lichen_cpu cpu = { LICHEN_STRUCT(struct lichen_cpu) };
 
-	if (boot->set_cpu(m->dev.in, 0, &cpu) == 0)
+	if (m->boot->set_cpu(m->dev.in, 0, &cpu) == 0)
 		m->dev.host->log_guest(m->dev.in, LICHEN_LOG_ERROR, "it was set");
 }
 

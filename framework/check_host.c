@@ -215,7 +215,7 @@ FW_PASS(message_claim, FW_CREATED_ON, FW_CONTROL, (FW_IN_ARG, lichen_handle *han
 FW_PASS(message_update, FW_CREATED_ON, FW_VCPUS,
 	(FW_IN_ARG, lichen_handle handle, const struct lichen_message *message), in, handle,
 	message)
-FW_PASS_VOID(message_mask, FW_IN_RUNNING, FW_VCPUS,
+FW_PASS_VOID(message_mask, FW_CREATED_ON, FW_VCPUS,
 	     (FW_IN_ARG, lichen_handle handle, uint32_t mask), in, handle, mask)
 FW_PASS_VALUE(uint32_t, message_pending, FW_IN_RUNNING, FW_ALL,
 	      (FW_IN_ARG, lichen_handle handle), in, handle)

@@ -150,8 +150,10 @@ lichen_status fw_instance_create(struct lichen_vm *vm, struct fw_spec *spec,
 		fw_instance_quiesce(in);
 		fw_ledger_revoke(in);
 		fw_links_break(in);
-		fw_values_close(spec, in->self);
-		fw_instance_free(in);
+		if (!in->stuck) {
+			fw_values_close(spec, in->self);
+			fw_instance_free(in);
+		}
 		return status;
 	}
 	atomic_store(&in->state, FW_CREATED);
@@ -270,6 +272,8 @@ void fw_instance_destroy(struct lichen_instance *in)
 	atomic_store(&in->state, FW_DRAINED);
 	in->spec->instance = NULL;
 	fw_instance_suppressed(in);
+	if (in->stuck)
+		return; /* its thread may use all of it */
 	if (in->class->destroy)
 		in->class->destroy(in->self);
 	fw_values_leave(in->spec, in->self, in->heir);

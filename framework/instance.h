@@ -142,6 +142,7 @@ struct lichen_instance {
 	struct fw_place *places;    /* one a declared window */
 	uint32_t hidden;	    /* windows that it places answer only when they are shown */
 	_Atomic uint32_t leaving;   /* windows are not placed any more; set under place_lock */
+	uint32_t stuck;		    /* a thread of its has not ended: its memory stays */
 	const char *fixed;	    /* why it cannot go while the VM lives; NULL: it can */
 	struct fw_links *links;	    /* one a declared need */
 	struct fw_link *all_links;  /* those that are empty too */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ledger.c: what an instance holds, and how it is taken back.  See instance.h. */
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stage.h"
@@ -89,6 +90,30 @@ struct fw_claim *fw_claim_at(struct lichen_instance *in, lichen_handle handle,
 	return NULL;
 }
 
+/*
+ * Joins the thread, or leaves it behind with all that it may use: the claim, its instance, the
+ * code of its plugin.  1: it has ended.
+ */
+static int fw_claim_join(struct fw_claim *claim)
+{
+	struct lichen_instance *in = claim->in;
+	const uint64_t end = fw_now_ns() + in->vm->thread_timeout_ns;
+	const struct timespec until = { .tv_sec = (time_t)(end / 1000000000u),
+					.tv_nsec = (long)(end % 1000000000u) };
+
+	if (pthread_clockjoin_np(claim->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+		return 1;
+	pthread_detach(claim->thread);
+	in->stuck = 1;
+	in->spec->stuck = 1;
+	in->vm->stuck = 1;
+	fw_host.log(in, LICHEN_LOG_PLUGIN_MISBEHAVING,
+		    "thread: has not returned %llu ms after quiesce: what it uses stays in "
+		    "memory, and its plugin's file stays pinned",
+		    (unsigned long long)(in->vm->thread_timeout_ns / 1000000));
+	return 0;
+}
+
 static void fw_claim_out(struct fw_claim *claim)
 {
 	atomic_store_explicit(&claim->in->slots[claim->slot].claim, NULL, memory_order_release);
@@ -131,7 +156,8 @@ void fw_claim_drop(struct fw_claim *claim)
 	case FW_CLAIM_THREAD:
 		if (claim->in->stage)
 			fw_threads_start(claim->in, FW_START_NEVER);
-		pthread_join(claim->thread, NULL);
+		if (!fw_claim_join(claim))
+			return;
 		break;
 	case FW_CLAIM_MSRS:
 		fw_msrs_release(&claim->msrs);

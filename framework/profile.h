@@ -81,6 +81,7 @@ struct fw_spec {
 	struct fw_tie *ties;		  /* one a declared need, in the class's order */
 	struct lichen_instance *instance; /* what a VM made of it; NULL: nothing */
 	void *own; /* where values and ties lie once it was bound anew; NULL: the profile's */
+	uint32_t stuck; /* a thread runs in the plugin for this one: all of it stays */
 };
 
 /* A plugin that is open: its name means it before any file. */

@@ -296,11 +296,13 @@ lichen_status fw_profile_shrink(struct fw_profile *profile, struct fw_spec *spec
 	struct fw_spec *family[FW_INSTANCES_MAX];
 	const uint32_t count = fw_profile_family(profile, spec, family);
 	lichen_status status = 0;
+	uint32_t stuck = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct fw_instance *instance = extend_instance(family[i]);
 		struct ld_error pinned = { "" };
 
+		stuck |= family[i]->stuck;
 		fw_untie_many(p, family[i]);
 		extend_take_out(p, instance);
 		if (fw_instance_close(instance, &pinned) < 0) {
@@ -309,7 +311,7 @@ lichen_status fw_profile_shrink(struct fw_profile *profile, struct fw_spec *spec
 		}
 	}
 	/* What is the profile's own stays in its memory, which is bounded. */
-	if (extension && is_entry)
+	if (extension && is_entry && !stuck)
 		fw_extension_free(extension);
 	return status;
 }

@@ -230,9 +230,15 @@ lichen_status fw_instance_close(struct fw_instance *instance, struct ld_error *w
 	struct fw_spec *spec = &instance->spec;
 	lichen_status status = 0;
 
-	for (uint32_t i = 0; spec->class && spec->values && i < spec->class->params.count; i++)
+	for (uint32_t i = 0;
+	     spec->class && spec->values && !spec->stuck && i < spec->class->params.count; i++)
 		if (spec->values[i].given > 0)
 			(void)close(spec->values[i].given);
+	if (spec->plugin && spec->stuck) {
+		ld_error_set(why, "%s: pinned: a thread of %s has not ended",
+			     ld_plugin_info(spec->plugin)->file, spec->id);
+		return -LICHEN_EBUSY;
+	}
 	if (spec->plugin)
 		status = ld_close(spec->plugin, why);
 	spec->plugin = NULL;

@@ -201,6 +201,7 @@ lichen_status fw_rebind_free(struct fw_rebind *rebind, struct ld_error *why)
 	if (!rebind)
 		return 0;
 	status = fw_instance_close(&rebind->other, why);
-	free(rebind);
+	if (!rebind->other.spec.stuck)
+		free(rebind);
 	return status;
 }

@@ -35,6 +35,8 @@ void fw_vm_end(struct lichen_vm *vm, uint32_t status, const char *why)
 	fw_loop_wake(&vm->loop);
 }
 
+#define FW_THREAD_TIMEOUT_NS UINT64_C(5000000000)
+
 /* A failure of the whole VM, with the place in the profile that asks for it. */
 static void fw_vm_blame(struct fw_diags *diags, struct fw_mark mark,
 			const struct ld_error *error)
@@ -279,6 +281,7 @@ static struct lichen_vm *fw_vm_new(const struct lichen_vm_options *options,
 	fw_gate_init(&vm->gate);
 	fw_log_init(&vm->log, options->log_level, options->log, options->context);
 	vm->log.strict = options->strict;
+	vm->thread_timeout_ns = FW_THREAD_TIMEOUT_NS;
 	return vm;
 }
 
@@ -457,11 +460,13 @@ void lichen_vm_destroy(struct lichen_vm *vm)
 		close(vm->console_in);
 	if (vm->console_out >= 0)
 		close(vm->console_out);
-	fw_profile_free(vm->profile);
+	if (!vm->stuck)
+		fw_profile_free(vm->profile);
 	ld_path_clear(&vm->plugins);
 	ld_path_clear(&vm->fragments);
 	fw_gate_clear(&vm->gate);
 	pthread_mutex_destroy(&vm->place_lock);
-	free(vm);
+	if (!vm->stuck)
+		free(vm);
 	fw_vm_leave(&before);
 }

@@ -164,8 +164,8 @@ struct lichen_host {
 	 */
 	lichen_status (*message_update)(struct lichen_instance *in, lichen_handle handle,
 					const struct lichen_message *message);
-	/* mask 1: sends only set `pending`; 0: a pending one is sent.  [control or vcpu,
-	 * running] */
+	/* mask 1: sends only set `pending`; 0: a pending one is sent.
+	 * [control or vcpu, created to running] */
 	void (*message_mask)(struct lichen_instance *in, lichen_handle handle, uint32_t mask);
 	/* 1 when one was sent while masked.  [any, running] */
 	uint32_t (*message_pending)(struct lichen_instance *in, lichen_handle handle);

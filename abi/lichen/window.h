@@ -67,7 +67,8 @@ struct lichen_io_ops {
 	/*
 	 * The guest reads `size` (1, 2, 4 or 8) bytes at `off` of the window.
 	 * off + size <= the window's size, off is a multiple of size.  The host
-	 * truncates the result to the access.  NULL: reads give all ones.
+	 * truncates the result to the access; bits above the widest access that the
+	 * window takes are all 0 or all 1.  NULL: reads give all ones.
 	 * [vcpu, running]
 	 */
 	uint64_t (*read)(void *self, uint64_t cookie, uint64_t off, uint32_t size);

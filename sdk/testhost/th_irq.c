@@ -146,7 +146,7 @@ static lichen_status th_message_update(struct lichen_instance *in, lichen_handle
 
 static void th_message_mask(struct lichen_instance *in, lichen_handle handle, uint32_t mask)
 {
-	TH_GUARD(in, "message_mask", TH_FROM_RUNNING, TH_NOT_THREAD);
+	TH_GUARD(in, "message_mask", TH_FROM_CREATED, TH_NOT_THREAD);
 	struct th_object *o = th_object_of(th, "message_mask", TH_MESSAGE, handle);
 
 	if (mask > 1)

@@ -56,15 +56,16 @@ FW_SHIM_STATUS(unplug_request, FW_IN_RUNNING, FW_ROLE_CONTROL, 1, 1)
 FW_SHIM_STATUS(pre_save, FW_IN_FROM_REALIZED, FW_ROLE_CONTROL, 1, 1)
 /* The state is the new one already. */
 FW_SHIM_VOID(resume, FW_IN(FW_RUNNING), 1, (void *self), self)
-FW_SHIM_VOID(timer, FW_IN_FROM_REALIZED, 1, (void *self, uint64_t cookie), self, cookie)
-FW_SHIM_VOID(ready, FW_IN_FROM_REALIZED, 1, (void *self, uint64_t cookie, uint32_t events),
-	     self, cookie, events)
+FW_SHIM_VOID(timer, FW_IN_FROM_CREATED, 1, (void *self, uint64_t cookie), self, cookie)
+FW_SHIM_VOID(ready, FW_IN_FROM_CREATED, 1, (void *self, uint64_t cookie, uint32_t events), self,
+	     cookie, events)
 FW_SHIM_VOID(event, FW_IN_FROM_CREATED, 1,
 	     (void *self, uint64_t cookie, uint32_t event, const void *data, uint32_t size),
 	     self, cookie, event, data, size)
 FW_SHIM_VOID(client, FW_IN_FROM_CREATED, 1,
 	     (void *self, const char *id, uint64_t client, uint32_t joined), self, id, client,
 	     joined)
+FW_SHIM_VOID(cancel, FW_IN_FROM_CREATED, 1, (void *self, uint32_t operation), self, operation)
 FW_SHIM_VOID(host_event, FW_IN_FROM_REALIZED, 1, (void *self, uint32_t event), self, event)
 
 static lichen_status fw_shim_reset(void *self, uint32_t kind)
@@ -154,6 +155,7 @@ void fw_check_shims(struct fw_checked *checked)
 	FW_SHIM(client);
 	FW_SHIM(thread);
 	FW_SHIM(region);
+	FW_SHIM(cancel);
 	FW_SHIM(host_event);
 #undef FW_SHIM
 }

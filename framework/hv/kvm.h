@@ -60,14 +60,17 @@ enum {
 
 /* What a triple fault loses where a VM is lossy. */
 struct kvm_losses {
-	union {
-		struct kvm_msrs msrs;
-		uint8_t room[sizeof(struct kvm_msrs) +
-			     KVM_LOSSES * sizeof(struct kvm_msr_entry)];
-	};
+	/* KVM's head of a list, and its entries; a struct may not hold that list itself. */
+	_Alignas(struct kvm_msrs) uint8_t
+		room[sizeof(struct kvm_msrs) + KVM_LOSSES * sizeof(struct kvm_msr_entry)];
 	struct kvm_lapic_state lapic;
 	struct kvm_debugregs debug;
 };
+
+static inline struct kvm_msrs *kvm_losses_msrs(struct kvm_losses *losses)
+{
+	return (struct kvm_msrs *)(void *)losses->room;
+}
 
 /* A vCPU that is lent. */
 struct kvm_borrow {

@@ -47,8 +47,8 @@ static lichen_status kvm_losses_new(struct hv_vcpu *vcpu)
 		status = kvm_msrs_get(vcpu, names, &has);
 	}
 	if (status == 0) {
-		losses->msrs.nmsrs = has->nmsrs;
-		memcpy(losses->msrs.entries, has->entries,
+		kvm_losses_msrs(losses)->nmsrs = has->nmsrs;
+		memcpy(kvm_losses_msrs(losses)->entries, has->entries,
 		       has->nmsrs * sizeof(has->entries[0]));
 		vcpu->borrow.losses = losses;
 	} else {
@@ -66,7 +66,8 @@ lichen_status kvm_losses_keep(struct hv_vcpu *vcpu)
 
 	if (status < 0)
 		return status;
-	if (kvm_call(vcpu->fd, KVM_GET_MSRS, &losses->msrs) != (int)losses->msrs.nmsrs ||
+	if (kvm_call(vcpu->fd, KVM_GET_MSRS, kvm_losses_msrs(losses)) !=
+		    (int)kvm_losses_msrs(losses)->nmsrs ||
 	    kvm_call(vcpu->fd, KVM_GET_DEBUGREGS, &losses->debug) < 0)
 		return -LICHEN_EIO;
 	if (vcpu->vm->pins && kvm_call(vcpu->fd, KVM_GET_LAPIC, &losses->lapic) < 0)
@@ -82,13 +83,14 @@ lichen_status kvm_losses_restore(struct hv_vcpu *vcpu)
 		return -LICHEN_EIO;
 	if (vcpu->vm->pins && kvm_call(vcpu->fd, KVM_SET_LAPIC, &losses->lapic) < 0)
 		return -LICHEN_EIO;
-	if (kvm_call(vcpu->fd, KVM_GET_MSRS, &now.msrs) != (int)now.msrs.nmsrs)
+	if (kvm_call(vcpu->fd, KVM_GET_MSRS, kvm_losses_msrs(&now)) !=
+	    (int)kvm_losses_msrs(&now)->nmsrs)
 		return -LICHEN_EIO;
 	/* The deadline last: it counts in the mode of the APIC's timer. */
-	for (uint32_t i = 0; i < losses->msrs.nmsrs; i++) {
-		const struct kvm_msr_entry *was = &losses->msrs.entries[i];
+	for (uint32_t i = 0; i < kvm_losses_msrs(losses)->nmsrs; i++) {
+		const struct kvm_msr_entry *was = &kvm_losses_msrs(losses)->entries[i];
 
-		if (was->data != now.msrs.entries[i].data &&
+		if (was->data != kvm_losses_msrs(&now)->entries[i].data &&
 		    kvm_msr_set(vcpu, was->index, was->data) < 0)
 			return -LICHEN_EIO;
 	}

@@ -11,7 +11,7 @@
 struct lichen_vm;
 
 struct fw_plug_entry {
-	const char *section; /* "devices" or "backends" */
+	const char *section; /* "devices", "backends" or "symbiotic" */
 	const char *text;    /* one YAML mapping: "{ plugin: x, id: y, backend: {...} }" */
 	const char *origin;  /* what stands for a file in places: "device add" */
 	const struct fw_given_file *files; /* opened by who asks, by the name in the text */

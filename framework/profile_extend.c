@@ -42,6 +42,8 @@ static int extend_place(const char *section, enum fw_place *place)
 		*place = FW_PLACE_DEVICES;
 	else if (strcmp(section, "backends") == 0)
 		*place = FW_PLACE_BACKENDS;
+	else if (strcmp(section, "symbiotic") == 0)
+		*place = FW_PLACE_SYMBIOTIC;
 	else
 		return -1;
 	return 0;
@@ -104,7 +106,9 @@ static struct fw_instance *extend_add(struct fw_load *load,
 	struct fw_node *node;
 
 	if (extend_place(options->section, &place)) {
-		fw_diag(load->diags, mark, "%s: only devices and backends can be added to a VM",
+		fw_diag(load->diags, mark,
+			"%s: only devices, backends and symbiotic plugins can be "
+			"added to a VM",
 			options->section);
 		return NULL;
 	}

@@ -135,7 +135,8 @@ TEST(a_bad_entry_is_told_as_in_a_profile_and_nothing_is_made)
 		"devices: a list, not a mapping with plugin: in it (device add:1:1)\n");
 	refused("devices", "{ plugin: [", "");
 	refused("memory", "{ plugin: anon }",
-		"memory: only devices and backends can be added to a VM (device add:1:1)\n");
+		"memory: only devices, backends and symbiotic plugins can be added to a VM "
+		"(device add:1:1)\n");
 	finish();
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the guest finds in the discovery block's MSRs, and what instances may do there. */
+#include "plug.h"
 #include "tap.h"
 #include "world.h"
 
@@ -293,5 +294,58 @@ TEST(a_reset_forgets_what_was_agreed_and_heard)
 	CHECK_EQ(0, fake_read_at(world.hvm, 0, 4));
 	CHECK_EQ(0, fake_read_at(world.hvm, 0, 5));
 	CHECK(world_heard(&world, "agreed to 0x0") >= 1);
+	finish();
+}
+
+/* --- instances that come and go --- */
+
+static struct fw_diags diags;
+static char told[1024];
+
+static lichen_status add(const char *text, struct lichen_instance **in)
+{
+	const struct fw_plug_entry entry = { .section = "symbiotic",
+					     .text = text,
+					     .origin = "device add" };
+	const lichen_status status = fw_plug_add(world.vm, &entry, in, &diags);
+	FILE *to = fmemopen(told, sizeof(told), "w");
+
+	fw_diags_print(&diags, to);
+	(void)fclose(to);
+	fw_diags_clear(&diags);
+	return status;
+}
+
+TEST(without_the_key_no_symbiotic_plugin_can_be_added)
+{
+	struct lichen_instance *in = NULL;
+
+	world_start(&world, BASE DEVICES);
+	CHECK_EQ(-LICHEN_ENODEV, add("{ plugin: knock }", &in));
+	CHECK(strstr(told, "this VM's profile has no `symbiotic:`") != NULL);
+	CHECK(fw_plug_find(world.vm, "knock") == NULL);
+	finish();
+}
+
+TEST(what_comes_is_on_offer_and_what_goes_is_not)
+{
+	struct lichen_instance *in = NULL;
+	struct fw_symbiotic *symbiotic;
+	struct ld_error error = { "" };
+
+	world_start(&world, BASE DEVICES "symbiotic: []\n");
+	symbiotic = world.vm->symbiotic;
+	for (uint32_t i = 0; i < 100; i++) {
+		CHECK_EQ(0, add("{ plugin: knock }", &in));
+		CHECK_EQ(KNOCK, atomic_load(&symbiotic->offered));
+		CHECK_EQ(LICHEN_CAUSE_FEATURES, atomic_exchange(&symbiotic->causes, 0));
+		CHECK(fw_symbiotic_agree(symbiotic, KNOCK));
+		CHECK_EQ(KNOCK, atomic_load(&symbiotic->agreed));
+		CHECK_EQ(0, fw_plug_remove(world.vm, in, 1, 0, NULL, NULL, &error));
+		CHECK_EQ(0, atomic_load(&symbiotic->offered));
+		CHECK_EQ(0, atomic_load(&symbiotic->agreed));
+		CHECK_EQ(LICHEN_CAUSE_FEATURES, atomic_exchange(&symbiotic->causes, 0));
+		CHECK(!fw_symbiotic_agree(symbiotic, KNOCK));
+	}
 	finish();
 }

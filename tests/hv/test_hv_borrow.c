@@ -437,9 +437,18 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Time for which this thread has run. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 TEST(a_call_that_loops_is_ended_by_its_alarm)
 {
-	uint64_t worst = 0, best = UINT64_MAX;
+	uint64_t worst = 0, best = UINT64_MAX, most = 0;
 
 	EACH_VARIANT
 	{
@@ -448,7 +457,7 @@ TEST(a_call_that_loops_is_ended_by_its_alarm)
 			const uint64_t deadline = now_ns() + 10000000;
 			struct lichen_vcpu_entry entry;
 			struct hv_exit exit;
-			uint64_t over;
+			uint64_t over, used = cpu_ns();
 
 			CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
 			entry_make(&entry, GUEST_CODE + 0x840);
@@ -460,6 +469,8 @@ TEST(a_call_that_loops_is_ended_by_its_alarm)
 			} while (now_ns() < deadline);
 			CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], HV_END_ABANDONED, &after));
 			over = now_ns() - deadline;
+			used = cpu_ns() - used;
+			most = used > most ? used : most;
 			worst = over > worst ? over : worst;
 			best = over < best ? over : best;
 			CHECK_EQ(GUEST_CODE + 0x840, after.rip);
@@ -469,8 +480,9 @@ TEST(a_call_that_loops_is_ended_by_its_alarm)
 	}
 	printf("# %llu to %llu us past the deadline\n", (unsigned long long)best / 1000,
 	       (unsigned long long)worst / 1000);
-	/* The rest is the wait for a processor, on a machine that others use. */
-	CHECK(best < 10000000);
+	/* The rest is the wait for a processor, on a machine that others use: it has not run
+	 * for longer than until the deadline, and 10 ms. */
+	CHECK(most < 20000000);
 }
 
 TEST(an_alarm_that_is_armed_for_earlier_does)

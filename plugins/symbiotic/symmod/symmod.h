@@ -20,7 +20,7 @@ enum {
 	SYMMOD_SYMBOLS = 512, /* that a guest may export */
 };
 
-/* A push or a drop, from symmod_ask() to symmod_finish(). */
+/* A push or a drop, from symmod_ask() to its answer. */
 struct symmod_request {
 	struct symmod_request *next;
 	uint64_t token;	 /* of the control socket */

@@ -137,7 +137,7 @@ static void call_badly(uint64_t at, enum hv_end want)
 	CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], want, &after));
 }
 
-#define EACH_VARIANT for (int variant = 0; variant < VARIANTS; variant++)
+#define EACH_VARIANT for (enum variant variant = PAGE; variant < VARIANTS; variant++)
 
 /* --- between which instructions --- */
 

@@ -93,7 +93,8 @@ TEST(every_memory_plugin_runs)
 TEST(every_symbiotic_plugin_runs)
 {
 	runs("shared", "plugin: flat, image: image",
-	     "symbiotic:\n  - { plugin: symspy }\n  - { plugin: symcall }\n");
+	     "symbiotic:\n  - { plugin: symspy }\n  - { plugin: symcall }\n  - { plugin: "
+	     "symmod }\n");
 }
 
 TEST(hugetlb_runs_where_the_host_has_pages_and_else_says_how_many)
@@ -121,9 +122,10 @@ TEST(hugetlb_runs_where_the_host_has_pages_and_else_says_how_many)
 /* A plugin that is added to the tree is added here as well. */
 TEST(no_plugin_of_the_tree_is_missing_above)
 {
-	static const char known[] = " acpi anon debug-exit debug-port file flat hugetlb i8042 "
-				    "kvm-irqchip kvm-pit linux multiboot null pty pvh pvpanic "
-				    "rtc-cmos serial16550 shared stdio symcall symspy unix ";
+	static const char known[] =
+		" acpi anon debug-exit debug-port file flat hugetlb i8042 "
+		"kvm-irqchip kvm-pit linux multiboot null pty pvh pvpanic "
+		"rtc-cmos serial16550 shared stdio symcall symmod symspy unix ";
 	const char *build = getenv("LICHEN_BUILD");
 	char path[512], name[300];
 	const struct dirent *entry;

@@ -48,7 +48,7 @@ const struct lichen_host *fw_check_host(void);
 /* Window `index` as it is dispatched to, and the first argument of its handlers. */
 const struct lichen_window *fw_check_window(struct lichen_instance *in, uint32_t index,
 					    void **self);
-/* The table through which the consumer of `link` calls; NULL: no memory.  [control] */
+/* The table through which the consumer of `link` calls.  [control] */
 const void *fw_check_ops(struct fw_link *link, const struct lichen_provide *provide);
 /* Who kept that table is told apart from here on.  [control] */
 void fw_check_ops_stale(struct fw_link *link);

@@ -11,7 +11,13 @@
 
 #include "check_parts.h"
 
-enum { FW_THUNKS = 4096, FW_THUNK_SIZE = 16, FW_THUNK_NAME = 64 };
+enum {
+	FW_THUNKS = 4096,
+	FW_THUNK_SIZE = 16,
+	FW_THUNK_NAME = 64,
+	FW_TABLES = 512,
+	FW_OPS_MAX = 64, /* words of an interface's struct */
+};
 
 /*
  * Thunk n: asks fw_thunk_target(n) where to go, and goes there with the arguments as they came,
@@ -62,16 +68,18 @@ __asm__(".pushsection .text\n"
 extern const uint8_t fw_thunk_code[] __attribute__((visibility("hidden")));
 __attribute__((visibility("hidden"), used)) void *fw_thunk_target(uint32_t index);
 
-/* The table of one link for one life of its provider. */
+/*
+ * The table of one link for one life of its provider.  All of them are static: a stale one is
+ * kept for as long as there is room, and who counts memory is not to find it.
+ */
 struct fw_table {
-	struct fw_table *next; /* of the VM's that are stale */
-	const struct fw_link *link;
-	struct lichen_instance *consumer; /* outlives the table's use, but not its memory */
+	const struct fw_link *link;	  /* NULL: free */
+	struct lichen_instance *consumer; /* until it is stale */
 	char consumer_id[FW_THUNK_NAME], provider_id[FW_THUNK_NAME];
 	char interface[FW_THUNK_NAME];
 	struct lichen_vm *vm;
-	_Atomic uint32_t stale;
-	void *ops; /* the copy */
+	_Atomic uint64_t stale;	  /* when it became that; 0: it is not */
+	uint64_t ops[FW_OPS_MAX]; /* the copy */
 };
 
 struct fw_thunk {
@@ -80,6 +88,8 @@ struct fw_thunk {
 	uint32_t offset; /* in the interface's struct */
 };
 
+static struct fw_table fw_tables[FW_TABLES];
+static uint64_t fw_stale_count;
 static struct fw_thunk fw_thunks[FW_THUNKS];
 static uint32_t fw_thunk_next; /* where the search for a free one starts: the oldest last */
 static pthread_mutex_t fw_thunk_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -134,15 +144,16 @@ void *fw_thunk_target(uint32_t index)
 
 	if (!table) /* of a VM that has gone */
 		return fw_thunk_refusal();
-	if (atomic_load(&table->stale)) {
+	if (!atomic_load(&table->stale) && fw_thunk_is_entered(table->link))
+		return atomic_load(&thunk->function);
+	/* Nothing holds the provider: it may go at any moment, or is about to. */
+	if (atomic_load(&table->stale) || atomic_load(&table->link->closed) == FW_LINK_CLOSED)
 		fw_thunk_blame(table, thunk->offset);
-		return fw_thunk_refusal();
-	}
-	if (!fw_thunk_is_entered(table->link))
+	else
 		fw_check_plugin(table->consumer,
 				"%s at offset %u of %s called outside of enter and leave",
 				table->interface, thunk->offset, table->provider_id);
-	return atomic_load(&thunk->function);
+	return fw_thunk_refusal();
 }
 
 /* --- tables --- */
@@ -200,75 +211,80 @@ static void fw_table_free(struct fw_table *table)
 	for (uint32_t i = 0; i < FW_THUNKS; i++)
 		if (atomic_load(&fw_thunks[i].table) == table)
 			atomic_store(&fw_thunks[i].table, NULL);
-	free(table->ops);
-	free(table);
+	table->link = NULL;
 }
 
-/* The oldest stale one of the VM goes where thunks run out.  Caller holds the lock. */
-static int fw_table_recycle(struct lichen_vm *vm)
+/* Makes room at the cost of the one that has been stale for longest; 0: there is none. */
+static int fw_table_recycle(void)
 {
-	struct fw_table **at = &vm->stale_tables, *oldest;
+	struct fw_table *oldest = NULL;
 
-	if (!*at)
+	for (uint32_t i = 0; i < FW_TABLES; i++) {
+		struct fw_table *table = &fw_tables[i];
+
+		if (table->link && table->stale && (!oldest || table->stale < oldest->stale))
+			oldest = table;
+	}
+	if (!oldest)
 		return 0;
-	while ((*at)->next)
-		at = &(*at)->next;
-	oldest = *at;
-	*at = NULL;
 	fw_table_free(oldest);
 	return 1;
 }
 
-static lichen_status fw_table_fill(struct fw_table *table, uint32_t size)
+static struct fw_table *fw_table_make(struct fw_link *link)
 {
-	uint8_t *ops = table->ops;
+	do
+		for (uint32_t i = 0; i < FW_TABLES; i++)
+			if (!fw_tables[i].link) {
+				fw_tables[i].link = link;
+				atomic_store(&fw_tables[i].stale, 0);
+				return &fw_tables[i];
+			}
+	while (fw_table_recycle());
+	return NULL;
+}
 
-	for (uint32_t offset = sizeof(void *); offset + sizeof(void *) <= size;
-	     offset += (uint32_t)sizeof(void *)) {
+/* Where thunks run out, functions are the provider's own. */
+static void fw_table_fill(struct fw_table *table, const struct lichen_provide *provide)
+{
+	memset(table->ops, 0, sizeof(table->ops));
+	memcpy(table->ops, provide->ops, provide->ops_size);
+	for (uint32_t i = 1; i < provide->ops_size / sizeof(table->ops[0]); i++) {
+		void *function = (void *)(uintptr_t)table->ops[i];
+		const uint32_t offset = i * (uint32_t)sizeof(table->ops[0]);
 		const void *thunk;
-		void *function;
 
-		memcpy(&function, ops + offset, sizeof(function));
 		if (!function || !fw_is_code(function))
 			continue;
 		do
 			thunk = fw_thunk_make(table, function, offset);
-		while (!thunk && fw_table_recycle(table->vm));
-		if (!thunk)
-			return -LICHEN_ENOMEM;
-		memcpy(ops + offset, &thunk, sizeof(thunk));
+		while (!thunk && fw_table_recycle());
+		if (thunk)
+			table->ops[i] = (uintptr_t)thunk;
 	}
-	return 0;
 }
 
 const void *fw_check_ops(struct fw_link *link, const struct lichen_provide *provide)
 {
-	struct fw_table *table = calloc(1, sizeof(*table));
-	void *ops = calloc(1, (size_t)provide->ops_size + sizeof(void *));
-	lichen_status status;
+	const struct lichen_instance *consumer = link->consumer;
+	struct fw_table *table = NULL;
 
-	if (!table || !ops) {
-		free(table);
-		free(ops);
-		return NULL;
-	}
-	memcpy(ops, provide->ops, provide->ops_size);
-	table->ops = ops;
-	table->link = link;
-	table->consumer = link->consumer;
-	table->vm = link->consumer->vm;
-	(void)snprintf(table->consumer_id, FW_THUNK_NAME, "%s", link->consumer->spec->id);
-	(void)snprintf(table->provider_id, FW_THUNK_NAME, "%s", link->provider->spec->id);
-	(void)snprintf(table->interface, FW_THUNK_NAME, "%s", provide->id);
+	if (provide->ops_size > sizeof(table->ops))
+		return provide->ops;
 	pthread_mutex_lock(&fw_thunk_lock);
-	status = fw_table_fill(table, provide->ops_size);
-	if (status < 0)
-		fw_table_free(table);
+	table = fw_table_make(link);
+	if (table) {
+		table->consumer = link->consumer;
+		table->vm = consumer->vm;
+		(void)snprintf(table->consumer_id, FW_THUNK_NAME, "%s", consumer->spec->id);
+		(void)snprintf(table->provider_id, FW_THUNK_NAME, "%s",
+			       link->provider->spec->id);
+		(void)snprintf(table->interface, FW_THUNK_NAME, "%s", provide->id);
+		fw_table_fill(table, provide);
+	}
 	pthread_mutex_unlock(&fw_thunk_lock);
-	if (status < 0)
-		return NULL;
 	link->table = table;
-	return ops;
+	return table ? table->ops : provide->ops;
 }
 
 void fw_check_ops_stale(struct fw_link *link)
@@ -279,20 +295,15 @@ void fw_check_ops_stale(struct fw_link *link)
 		return;
 	link->table = NULL;
 	pthread_mutex_lock(&fw_thunk_lock);
-	atomic_store(&table->stale, 1);
-	table->next = table->vm->stale_tables;
-	table->vm->stale_tables = table;
+	atomic_store(&table->stale, ++fw_stale_count);
 	pthread_mutex_unlock(&fw_thunk_lock);
 }
 
 void fw_check_clear(struct lichen_vm *vm)
 {
 	pthread_mutex_lock(&fw_thunk_lock);
-	while (vm->stale_tables) {
-		struct fw_table *table = vm->stale_tables;
-
-		vm->stale_tables = table->next;
-		fw_table_free(table);
-	}
+	for (uint32_t i = 0; i < FW_TABLES; i++)
+		if (fw_tables[i].link && fw_tables[i].vm == vm)
+			fw_table_free(&fw_tables[i]);
 	pthread_mutex_unlock(&fw_thunk_lock);
 }

@@ -200,8 +200,6 @@ static lichen_status fw_link_join(struct fw_link *link, struct lichen_instance *
 						 memory_order_relaxed) +
 		       1;
 	ops = fw_check_ops(link, provide);
-	if (!ops)
-		return -LICHEN_ENOMEM;
 	status = fw_client_enter(provider, link);
 	if (status < 0) {
 		fw_check_ops_stale(link);

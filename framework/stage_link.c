@@ -43,13 +43,10 @@ static void fw_link_point(struct fw_link *link, struct lichen_instance *provider
 			  uint64_t client, uint64_t generation)
 {
 	const struct lichen_provide *provide = fw_provided(provider->class, fw_link_id(link));
-	const void *ops;
 
 	link->provider = provider;
 	fw_check_ops_stale(link);
-	ops = fw_check_ops(link, provide);
-	/* Without memory the link does without checks: what is published cannot fail. */
-	link->pub.ops = ops ? ops : provide->ops;
+	link->pub.ops = fw_check_ops(link, provide);
 	link->pub.self = provider->self;
 	link->pub.client = client;
 	link->pub.generation = generation;

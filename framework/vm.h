@@ -47,9 +47,8 @@ struct lichen_vm {
 	struct fw_memory memory;
 	struct fw_layout layout;
 	struct fw_listeners listeners;
-	struct fw_table *stale_tables; /* of checked builds */
-	uint64_t thread_timeout_ns;    /* how long a thread may take to end after quiesce */
-	uint32_t stuck;		       /* one did not: the VM's memory stays */
+	uint64_t thread_timeout_ns; /* how long a thread may take to end after quiesce */
+	uint32_t stuck;		    /* one did not: the VM's memory stays */
 	struct fw_irqs irqs;
 	struct fw_symbiotic *symbiotic; /* NULL: the profile has no such key */
 	struct fw_loop loop;

@@ -202,12 +202,17 @@ static int fw_thread_may_run(struct lichen_instance *in)
 static void *fw_host_thread_run(void *argument)
 {
 	struct fw_claim *claim = argument;
+	struct lichen_instance *in = claim->in;
 
-	if (!fw_thread_may_run(claim->in))
-		return NULL;
-	fw_bus_thread_enter();
-	claim->in->class->thread(claim->in->self, claim->cookie);
-	fw_bus_thread_leave();
+	if (fw_thread_may_run(in)) {
+		fw_bus_thread_enter();
+		in->class->thread(in->self, claim->cookie);
+		fw_bus_thread_leave();
+	}
+	pthread_mutex_lock(&in->start_lock);
+	claim->ended = 1;
+	pthread_cond_broadcast(&in->ended);
+	pthread_mutex_unlock(&in->start_lock);
 	return NULL;
 }
 

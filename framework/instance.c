@@ -57,6 +57,7 @@ void fw_instance_blame(struct lichen_instance *in, const char *what, lichen_stat
 void fw_instance_free(struct lichen_instance *in)
 {
 	pthread_cond_destroy(&in->started);
+	pthread_cond_destroy(&in->ended);
 	pthread_mutex_destroy(&in->start_lock);
 	pthread_mutex_destroy(&in->error_lock);
 	pthread_mutex_destroy(&in->ledger_lock);
@@ -72,12 +73,17 @@ struct lichen_instance *fw_instance_new(struct lichen_vm *vm, struct fw_spec *sp
 					struct fw_diags *diags)
 {
 	struct lichen_instance *in = calloc(1, sizeof(*in));
+	pthread_condattr_t clock;
 
 	if (!in) {
 		fw_diag(diags, spec->mark, "%s %s: out of memory", spec->path, spec->id);
 		return NULL;
 	}
 	pthread_cond_init(&in->started, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&in->ended, &clock);
+	pthread_condattr_destroy(&clock);
 	pthread_mutex_init(&in->start_lock, NULL);
 	pthread_mutex_init(&in->error_lock, NULL);
 	pthread_mutex_init(&in->ledger_lock, NULL);

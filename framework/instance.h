@@ -62,6 +62,7 @@ struct fw_claim {
 	uint32_t slot;
 	struct lichen_instance *in;
 	uint64_t cookie;
+	uint32_t ended; /* a thread: guarded by the instance's start_lock */
 	union {
 		struct fw_line line;
 		struct fw_message message;
@@ -165,6 +166,7 @@ struct lichen_instance {
 	uint32_t start;			   /* enum fw_start; guarded by start_lock */
 	pthread_mutex_t start_lock;
 	pthread_cond_t started;
+	pthread_cond_t ended;		/* one of its threads; waits by the monotonic clock */
 	_Atomic uint32_t lends_nothing; /* it goes: no vCPU is lent to it any more */
 };
 

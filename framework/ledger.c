@@ -101,8 +101,18 @@ static int fw_claim_join(struct fw_claim *claim)
 	const struct timespec until = { .tv_sec = (time_t)(end / 1000000000u),
 					.tv_nsec = (long)(end % 1000000000u) };
 
-	if (pthread_clockjoin_np(claim->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+	uint32_t ended;
+	int error = 0;
+
+	pthread_mutex_lock(&in->start_lock);
+	while (!claim->ended && error == 0)
+		error = pthread_cond_timedwait(&in->ended, &in->start_lock, &until);
+	ended = claim->ended;
+	pthread_mutex_unlock(&in->start_lock);
+	if (ended) {
+		pthread_join(claim->thread, NULL);
 		return 1;
+	}
 	pthread_detach(claim->thread);
 	in->stuck = 1;
 	in->spec->stuck = 1;

@@ -109,6 +109,13 @@ static int fw_is_memory(const struct lichen_window *window)
 	return window->kind != LICHEN_IO;
 }
 
+/* Who listens hears of windows of memory, and of what hides or bares a part of one. */
+static void fw_place_tell(struct lichen_vm *vm, const struct fw_bus *bus, uint32_t memory)
+{
+	if (memory || (bus == vm->mmio && atomic_load(&vm->layout.windows)))
+		fw_listen_changed(vm);
+}
+
 lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 {
 	struct fw_place *place;
@@ -126,10 +133,9 @@ lichen_status fw_unplace(struct lichen_instance *in, uint32_t window)
 		fw_bells_move(in, window, 0);
 		place->bus = NULL;
 		fw_place_remove(in, bus, &place->targets[place->current]);
-		if (place->memory.declared) {
+		if (place->memory.declared)
 			atomic_fetch_sub(&in->vm->layout.windows, 1);
-			fw_listen_changed(in->vm);
-		}
+		fw_place_tell(in->vm, bus, place->memory.declared != NULL);
 	}
 	fw_place_end(in, place);
 	return bus ? 0 : -LICHEN_ENOENT;
@@ -172,7 +178,7 @@ void fw_unplace_all(struct lichen_instance *in)
 	pthread_mutex_unlock(&vm->place_lock);
 	fw_bus_remove_all(vm->ports, in);
 	fw_bus_remove_all(vm->mmio, in);
-	if (memory == 0)
+	if (memory == 0 && atomic_load(&vm->layout.windows) == 0)
 		return;
 	pthread_mutex_lock(&vm->place_lock);
 	fw_place_follow(in, vm->mmio);
@@ -316,7 +322,6 @@ static lichen_status fw_place_memory(struct lichen_instance *in, struct fw_place
 	status = fw_place_try(in, place, declared, bus, start);
 	if (before || !place->bus)
 		atomic_fetch_sub(windows, 1u + (before && !place->bus));
-	fw_listen_changed(in->vm);
 	return status;
 }
 
@@ -351,6 +356,7 @@ lichen_status fw_place(struct lichen_instance *in, uint32_t window, struct fw_bu
 					: fw_place_try(in, place, declared, bus, start);
 	if (status == 0)
 		fw_bells_move(in, window, 1);
+	fw_place_tell(in->vm, bus, (uint32_t)fw_is_memory(declared));
 	fw_place_end(in, place);
 	return status;
 }

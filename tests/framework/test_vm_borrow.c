@@ -301,18 +301,33 @@ TEST(a_reset_out_of_a_call_ends_it)
 	finish();
 }
 
-static void *parks(void *argument)
+struct park {
+	struct fw_post post;
+	struct lichen_vm *vm;
+};
+
+/* [control] */
+static void park(struct fw_post *post)
 {
-	struct lichen_vm *vm = argument;
+	struct lichen_vm *vm = ((struct park *)post)->vm;
 	struct timespec before, after;
 
-	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	fw_vcpus_park(vm);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	CHECK(after.tv_sec - before.tv_sec < 20); /* not the call's deadline */
 	fw_vcpus_unpark(vm);
 	lichen_vm_stop(vm, 0);
+}
+
+static void *parks(void *argument)
+{
+	struct park *asked = malloc(sizeof(*asked));
+
+	CHECK(asked);
+	*asked = (struct park){ .post = { .run = park }, .vm = argument };
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	fw_loop_post(&asked->vm->loop, &asked->post);
 	return NULL;
 }
 

@@ -355,7 +355,7 @@ TEST(an_open_file_is_the_same_open_file)
 {
 	struct lichen_instance *m;
 	struct stat before, after;
-	int32_t file;
+	int32_t file = -1;
 	char profile[512];
 
 	(void)snprintf(profile, sizeof(profile), BASE "  - { plugin: morph, file: some }\n");

@@ -740,7 +740,7 @@ TEST(windows_of_memory_are_moved_hidden_and_removed_under_four_vcpus)
 	fake_script(world.hvm, 0, moves, FAKE_STEPS(moves));
 	for (uint32_t i = 1; i < 4; i++)
 		fake_script(world.hvm, i, hammers, FAKE_STEPS(hammers));
-	world_stop_later(&stop, &world, 1500, 0);
+	world_stop_later(&stop, &world, 400, 0);
 	CHECK_EQ(LICHEN_VM_STOPPED, lichen_vm_run(world.vm));
 	world_stop_join(&stop);
 	for (uint32_t i = 1; i < 4; i++)

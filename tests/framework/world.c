@@ -89,7 +89,6 @@ void world_end(struct world *world)
 	if (folder)
 		closedir(folder);
 	(void)rmdir(world->folder);
-	pthread_mutex_destroy(&world->lock);
 }
 
 /* "... [steps/ID] TEXT" goes to the story as "ID:TEXT ". */

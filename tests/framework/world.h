@@ -12,7 +12,7 @@
 #include "hv/fake/fake.h"
 #include "vm.h"
 
-enum { WORLD_LOG = 1 << 18, WORLD_STORY = 1 << 12 };
+enum { WORLD_LOG = 1 << 20, WORLD_STORY = 1 << 12 };
 
 struct world {
 	char folder[64]; /* temporary; world.yaml and what world_file() put there */

@@ -334,6 +334,7 @@ TEST(what_comes_is_on_offer_and_what_goes_is_not)
 	struct ld_error error = { "" };
 
 	world_start(&world, BASE DEVICES "symbiotic: []\n");
+	(void)fw_check_thread(FW_ROLE_CONTROL); /* which stands in for it here */
 	symbiotic = world.vm->symbiotic;
 	for (uint32_t i = 0; i < 100; i++) {
 		CHECK_EQ(0, add("{ plugin: knock }", &in));

@@ -25,6 +25,9 @@ static void rpc_send(struct fw_peer *peer, const json_t *message)
 	/* ASCII only: what a guest or a plugin wrote cannot steer a terminal. */
 	char *text = json_dumps(message, JSON_COMPACT | JSON_ENSURE_ASCII);
 
+	for (char *c = text; c && *c; c++)
+		if (*c == 0x7f) /* the one control character that JSON does not escape */
+			*c = '?';
 	if (text)
 		peer->send(peer, text, strlen(text));
 	free(text);

@@ -120,6 +120,7 @@ TEST(what_is_said_is_ascii)
 {
 	begin();
 	CHECK(strstr(asked(HEAD "\"params\":{\"text\":\"\xc2\x9b\"}}"), "\\u009B"));
+	CHECK(strstr(asked(HEAD "\"params\":{\"text\":\"a\x7f\"}}"), "\"a?\""));
 }
 
 TEST(a_notification_is_run_and_not_answered)

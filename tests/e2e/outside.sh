@@ -5,23 +5,8 @@
 . "$LICHEN_SOURCE/tests/e2e/lib.sh"
 need_kvm
 
-prefix=$scratch/prefix
-out=$scratch/plugins
-mkdir -p "$out" "$scratch/sources"
-# Copies, so that nothing is found next to them that an author would not have.
-cp -r "$LICHEN_SOURCE/examples/1-wire" "$LICHEN_SOURCE/examples/2-vector" \
-	"$LICHEN_SOURCE/examples/3-layers" "$scratch/sources"
-
-install_it() {
-	cmake --install "$LICHEN_BUILD" --prefix "$prefix" &&
-		lichen=$(find "$prefix" -path '*/bin/lichen' -type f) && [ -x "$lichen" ]
-}
-
-with_cmake() { # FOLDER NAME COMPILER-VARIABLE COMPILER
-	cmake -S "$scratch/sources/$1" -B "$scratch/build-$1" -DCMAKE_PREFIX_PATH="$prefix" \
-		-D"$3=$4" && cmake --build "$scratch/build-$1" &&
-		cp "$scratch/build-$1/$2.so" "$out"
-}
+. "$LICHEN_SOURCE/tests/e2e/installed.sh"
+sources 1-wire 2-vector 3-layers
 
 with_make() {
 	PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name lichen-plugin.pc)") \

@@ -31,6 +31,7 @@ static struct sym_cpu cpus[SYM_CPUS];
 
 uint32_t sym_first, sym_line;
 uint64_t sym_agreed;
+static uint64_t sym_wanted; /* by the last sym_agree() */
 struct sym_set sym_global, sym_cpu_sets[SYM_CPUS];
 static volatile uint32_t notified;
 
@@ -89,6 +90,7 @@ uint64_t sym_agree(uint64_t wanted)
 {
 	uint64_t offered = 0;
 
+	sym_wanted = wanted;
 	if (sym_read(LICHEN_MSR_OFFERED, &offered) >= 0)
 		return 0;
 	sym_agreed = offered & wanted;
@@ -149,16 +151,17 @@ void sym_wait(void)
 	notified = 0;
 }
 
-void sym_serve(void)
+uint64_t sym_serve(void)
 {
 	uint64_t causes = 0;
 
 	if (sym_read(LICHEN_MSR_NOTIFY, &causes) >= 0)
-		return;
+		return 0;
 	if (causes & LICHEN_CAUSE_FEATURES)
-		(void)sym_agree(SYM_ALL);
+		(void)sym_agree(sym_wanted);
 	if (causes & LICHEN_CAUSE_CALLS)
 		sym_call_serve();
 	if (causes & LICHEN_CAUSE_MODULE)
 		sym_module_serve();
+	return causes;
 }

@@ -38,8 +38,9 @@ extern uint64_t sym_agreed; /* features */
 /* Looks for the discovery block; 0: there is none whose contract is known. */
 int sym_find(void);
 
-/* Registers what belongs to the features that are wanted and on offer, but for vCPUs.
- * Returns those features. */
+/* Registers what belongs to the features that are wanted and on offer, but for vCPUs; so does
+ * sym_serve() when other features are on offer.  Features of third parties are agreed to, and
+ * the rest is the caller's.  Returns those features. */
 uint64_t sym_agree(uint64_t wanted);
 
 /* Registers the CPU it runs on, of this number. */
@@ -94,7 +95,8 @@ void sym_remove_function(const struct sym_function *function);
 /* Waits for a notification: until the line is pulsed, or, without one, for a moment. */
 void sym_wait(void);
 
-/* Answers all deferred calls and module requests that are there. */
-void sym_serve(void);
+/* Answers all deferred calls and module requests that are there.  Returns the causes that there
+ * were (enum lichen_guest_cause), for those of third parties. */
+uint64_t sym_serve(void);
 
 #endif

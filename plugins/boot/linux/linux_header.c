@@ -129,6 +129,11 @@ lichen_status linux_header_parse(const uint8_t *bytes, uint64_t count, uint64_t 
 	k.room = h->init_size > k.size ? h->init_size : k.size;
 	k.align = h->kernel_alignment > LINUX_PAGE ? h->kernel_alignment : LINUX_PAGE;
 	k.entry = LINUX_ENTRY_64;
+	if (!h->relocatable_kernel && h->pref_address % k.align != 0)
+		return lichen_refuse(why, -LICHEN_ENOEXEC,
+				     "kernel: bound to 0x%" PRIx64
+				     ", not a multiple of its alignment 0x%" PRIx64,
+				     (uint64_t)h->pref_address, k.align);
 	*kernel = k;
 	return 0;
 }

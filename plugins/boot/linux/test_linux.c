@@ -92,6 +92,9 @@ TEST(malformed_headers_are_refused_by_name)
 	refused_image("alignment 0x0");
 	image_header(image)->kernel_alignment = 3 << 20;
 	refused_image("alignment 0x300000");
+	image_header(image)->relocatable_kernel = 0;
+	image_header(image)->pref_address = IMAGE_PREFERRED + 1;
+	refused_image("bound to 0x1000001, not a multiple of its alignment 0x200000");
 	image_header(image)->syssize = 0;
 	refused_image("0 bytes of code");
 	image_header(image)->syssize++;

@@ -170,8 +170,9 @@ struct hv_ops {
 	lichen_status (*msrs)(struct hv_vm *vm, const struct hv_msr_range *ranges,
 			      uint32_t count);
 
-	/* What the host can give, KVM's own leaves included; *count: room, then used.
-	 * After irqchip_create, with which x2APIC and the TSC deadline timer come. */
+	/* What the host can give, KVM's own leaves included, ids of processors 0; *count: room,
+	 * then used.  After irqchip_create, with which x2APIC and the TSC deadline timer come.
+	 */
 	lichen_status (*cpuid)(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *count);
 
 	/* apic_id: of its local APIC.  After irqchip_create where there is one.  [control] */

@@ -7,9 +7,12 @@
 
 enum {
 	KVM_LEAF_FEATURES = 1,
+	KVM_LEAF_TOPOLOGY = 0xb,
+	KVM_LEAF_TOPOLOGY_V2 = 0x1f,
 	KVM_ECX_X2APIC = 1 << 21,
 	KVM_ECX_TSC_DEADLINE = 1 << 24,
 };
+#define KVM_LEAF_AMD_TOPOLOGY 0x8000001eu
 
 /* Processor brand string (SDM 2A, CPUID; APM 3, E.4.2). */
 #define KVM_LEAF_NAME_FIRST 0x80000002u
@@ -80,6 +83,17 @@ static void kvm_cpuid_name(struct hv_cpuid *leaf)
 			: "a"(leaf->leaf), "c"(0));
 }
 
+/* KVM copies the id of the processor that it happens to run on: the caller gives ids. */
+static void kvm_cpuid_id(struct hv_cpuid *leaf)
+{
+	if (leaf->leaf == KVM_LEAF_FEATURES)
+		leaf->ebx &= 0x00ffffff;
+	else if (leaf->leaf == KVM_LEAF_TOPOLOGY || leaf->leaf == KVM_LEAF_TOPOLOGY_V2)
+		leaf->edx = 0;
+	else if (leaf->leaf == KVM_LEAF_AMD_TOPOLOGY)
+		leaf->eax = 0;
+}
+
 lichen_status kvm_cpuid(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *count)
 {
 	struct kvm_cpuid2 *host = kvm_leaves_new(HV_CPUID_MAX);
@@ -105,6 +119,7 @@ lichen_status kvm_cpuid(struct hv_vm *vm, struct hv_cpuid *leaves, uint32_t *cou
 		if (from->function == KVM_LEAF_FEATURES)
 			leaves[i].ecx = kvm_apic_features(vm, from->ecx);
 		kvm_cpuid_name(&leaves[i]);
+		kvm_cpuid_id(&leaves[i]);
 	}
 	if (result == 0)
 		*count = host->nent;

@@ -3,6 +3,7 @@
 #include "hv_guest.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "tap.h"
@@ -93,6 +94,36 @@ TEST(cpuid_tells_of_apic_features_only_with_an_irqchip)
 		CHECK_EQ(0, flags ? 0 : ecx & deadline);
 		guest_destroy(&guest);
 	}
+}
+
+TEST(cpuid_is_the_same_whichever_processor_answers)
+{
+	static struct hv_cpuid leaves[HV_CPUID_MAX];
+	uint32_t count = HV_CPUID_MAX;
+	cpu_set_t before, one;
+	struct guest guest;
+
+	guest_create(&guest, 1, GUEST_IRQCHIP);
+	CHECK_EQ(0, sched_getaffinity(0, sizeof(before), &before));
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		CHECK_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+		count = HV_CPUID_MAX;
+		CHECK_EQ(0, hv->cpuid(guest.vm, leaves, &count));
+		for (uint32_t i = 0; i < count; i++) {
+			if (leaves[i].leaf == 1)
+				CHECK_EQ(0, leaves[i].ebx >> 24);
+			if (leaves[i].leaf == 0xb || leaves[i].leaf == 0x1f)
+				CHECK_EQ(0, leaves[i].edx);
+			if (leaves[i].leaf == 0x8000001e)
+				CHECK_EQ(0, leaves[i].eax);
+		}
+	}
+	CHECK_EQ(0, sched_setaffinity(0, sizeof(before), &before));
+	guest_destroy(&guest);
 }
 
 /* --- ports --- */

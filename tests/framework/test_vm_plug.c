@@ -232,7 +232,7 @@ TEST(two_versions_of_a_plugin_serve_a_vm_side_by_side)
 	CHECK_EQ(0, load("churn", "framework-plugins-2/churn", &error));
 	CHECK_EQ(0, add("devices",
 			"{ plugin: churn, id: new, port: 0x610, port2: 0x710, gpa: 0xd1000000, "
-			"irq: 12, irq2: 14 }",
+			"ram: 0xd1010000, irq: 12, irq2: 14 }",
 			&in));
 	CHECK_STR("1.0", version("old"));
 	CHECK_STR("2.0", version("new"));

@@ -14,7 +14,7 @@
 #define CHURN_VERSION "1.0"
 #endif
 
-enum { CHURN_TICK_NS = 200000, CHURN_TURN_NS = 100000 };
+enum { CHURN_TICK_NS = 200000, CHURN_TURN_NS = 100000, CHURN_RAM = 3 };
 
 static const struct lichen_param churn_params[] = {
 	LICHEN_PARAM(struct churn, port, .unit = LICHEN_UNIT_PORT, .max = 0x10000 - CHURN_PORTS,
@@ -23,6 +23,8 @@ static const struct lichen_param churn_params[] = {
 		     .max = 0x10000 - CHURN_PORTS, .fallback = 0x700, .help = "second window"),
 	LICHEN_PARAM(struct churn, gpa, .unit = LICHEN_UNIT_GPA, .fallback = 0xd0000000,
 		     .help = "third window"),
+	LICHEN_PARAM(struct churn, ram, .unit = LICHEN_UNIT_GPA, .fallback = 0xd0010000,
+		     .help = "window of RAM"),
 	LICHEN_PARAM(struct churn, irq, .unit = LICHEN_UNIT_GSI, .max = 23, .fallback = 10,
 		     .help = "level-triggered line"),
 	LICHEN_PARAM(struct churn, irq2, .unit = LICHEN_UNIT_GSI, .max = 23, .fallback = 11,
@@ -158,14 +160,17 @@ static void churn_add(int descriptor)
 		return;
 }
 
-static void churn_thread(void *self, uint64_t cookie)
+/* One turn of the thread, when it may; 0: it is to end. */
+static uint32_t churn_turn(struct churn *c)
 {
-	const struct timespec turn = { .tv_nsec = CHURN_TURN_NS };
-	struct churn *c = self;
 	uint64_t client;
+	uint32_t goes_on;
 
-	(void)cookie;
-	while (!atomic_load(&c->quiet)) {
+	pthread_mutex_lock(&c->rest);
+	while (c->resting && !c->quiet)
+		pthread_cond_wait(&c->changed, &c->rest);
+	goes_on = !c->quiet;
+	if (goes_on) {
 		client = atomic_load(&c->client);
 		if (client)
 			(void)c->dev.host->post(c->dev.in, client, 1, &client, sizeof(client));
@@ -173,8 +178,19 @@ static void churn_thread(void *self, uint64_t cookie)
 		churn_add(c->message_trigger);
 		churn_add(c->watched);
 		atomic_fetch_add(&c->turns, 1);
-		(void)nanosleep(&turn, NULL);
 	}
+	pthread_mutex_unlock(&c->rest);
+	return goes_on;
+}
+
+static void churn_thread(void *self, uint64_t cookie)
+{
+	const struct timespec turn = { .tv_nsec = CHURN_TURN_NS };
+	struct churn *c = self;
+
+	(void)cookie;
+	while (churn_turn(c))
+		(void)nanosleep(&turn, NULL);
 }
 
 /* --- life --- */
@@ -187,6 +203,13 @@ static void churn_close(const struct churn *c)
 		close(c->watched);
 }
 
+/* In RAM; no effect while it is being reloaded. */
+static void churn_show(const struct churn *c)
+{
+	(void)c->dev.host->window_write(c->dev.in, CHURN_RAM, 0, &c->generation,
+					sizeof(c->generation));
+}
+
 static lichen_status churn_create(void *self)
 {
 	struct churn *c = self;
@@ -195,11 +218,16 @@ static lichen_status churn_create(void *self)
 	c->generation = c->first;
 	c->bell_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->watched = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->bell_event >= 0 && c->watched >= 0)
-		return 0;
-	error = errno;
-	churn_close(c);
-	return -error;
+	if (c->bell_event < 0 || c->watched < 0) {
+		error = errno;
+		churn_close(c);
+		return -error;
+	}
+	pthread_mutex_init(&c->rest, NULL);
+	pthread_cond_init(&c->changed, NULL);
+	c->resting = 1;
+	churn_show(c);
+	return 0;
 }
 
 static lichen_status churn_interrupts(struct churn *c)
@@ -253,11 +281,28 @@ static lichen_status churn_realize(void *self)
 	return -LICHEN_EINVAL;
 }
 
+static void churn_rest(struct churn *c, uint32_t resting, uint32_t quiet)
+{
+	pthread_mutex_lock(&c->rest);
+	c->resting = resting;
+	c->quiet = quiet;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->rest);
+}
+
 static void churn_resume(void *self)
 {
-	const struct churn *c = self;
+	struct churn *c = self;
 
+	churn_show(c);
 	c->dev.host->timer_arm(c->dev.in, c->timer, 0);
+	churn_rest(c, 0, 0);
+}
+
+static lichen_status churn_pause(void *self)
+{
+	churn_rest(self, 1, 0);
+	return 0;
 }
 
 static lichen_status churn_post_load(void *self, uint32_t from)
@@ -282,13 +327,17 @@ static lichen_status churn_reset(void *self, uint32_t kind)
 
 static lichen_status churn_quiesce(void *self)
 {
-	atomic_store(&((struct churn *)self)->quiet, 1);
+	churn_rest(self, 1, 1);
 	return 0;
 }
 
 static void churn_destroy(void *self)
 {
-	churn_close(self);
+	struct churn *c = self;
+
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->rest);
+	churn_close(c);
 }
 
 static const struct lichen_io_ops churn_port_io = { LICHEN_STRUCT(struct lichen_io_ops),
@@ -308,6 +357,8 @@ static const struct lichen_window churn_windows[] = {
 	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_IO, .name = "third",
 	  .size = CHURN_MMIO_SIZE, .access_sizes = 4, .ops = &churn_mmio_io,
 	  .place = LICHEN_PLACE_GPA, .placed_by = "gpa" },
+	{ LICHEN_STRUCT(struct lichen_window), .kind = LICHEN_RAM, .name = "ram",
+	  .size = CHURN_RAM_SIZE, .place = LICHEN_PLACE_GPA, .placed_by = "ram" },
 };
 
 static const struct test_churn_ops churn_ops = { LICHEN_STRUCT(struct test_churn_ops),
@@ -330,6 +381,7 @@ static const struct lichen_class churn_class = {
 	.create = churn_create,
 	.realize = churn_realize,
 	.resume = churn_resume,
+	.pause = churn_pause,
 	.reset = churn_reset,
 	.quiesce = churn_quiesce,
 	.post_load = churn_post_load,

@@ -36,7 +36,8 @@ lichen_status fw_borrow_ask(struct lichen_instance *in, uint32_t index, uint64_t
 
 	if (index >= vm->vcpu_count)
 		return -LICHEN_ERANGE;
-	if (atomic_load(&in->lends_nothing))
+	/* A staged one may not disturb the guest that its predecessor serves. */
+	if (atomic_load(&in->lends_nothing) || in->stage)
 		return -LICHEN_EAGAIN;
 	borrow = &vm->vcpus[index].borrow;
 	word = atomic_load(&borrow->word);

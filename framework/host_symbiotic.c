@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "stage.h"
 #include "vm.h"
 
 static lichen_status fw_host_offer(struct lichen_instance *in, uint64_t features)
@@ -69,7 +70,8 @@ static void fw_host_notify(struct lichen_instance *in, uint64_t causes)
 				  (unsigned long long)causes);
 		return;
 	}
-	fw_symbiotic_notify(in->vm->symbiotic, causes);
+	if (!fw_stage_refuses(in, "notify"))
+		fw_symbiotic_notify(in->vm->symbiotic, causes);
 }
 
 /* Linux, Documentation/scheduler/sched-stats.rst: the second number of a task's file. */

@@ -23,7 +23,7 @@ struct fw_reload {
 	struct fw_diags *diags;
 	struct fw_stage **stages; /* in dependency order */
 	uint32_t count;
-	struct fw_bus_change *ports, *mmio;
+	struct fw_bus_change *ports, *mmio, *msrs;
 	uint32_t parked;		     /* by us, and to be unparked */
 	uint32_t shut;			     /* links are */
 	uint32_t paused;		     /* stages[paused] and those behind it are paused */
@@ -65,13 +65,6 @@ static lichen_status fw_reload_judge(struct fw_reload *reload, const char *name)
 	if (info->kind == LICHEN_KIND_MEMORY) {
 		fw_diag(reload->diags, (struct fw_mark){ 0 },
 			"plugin %s: the guest's memory is its, and it is not reloaded", name);
-		return -LICHEN_ENOTSUP;
-	}
-	if (info->kind == LICHEN_KIND_SYMBIOTIC) {
-		fw_diag(reload->diags, (struct fw_mark){ 0 },
-			"plugin %s: symbiotic plugins are not reloaded: remove it, and add it "
-			"again",
-			name);
 		return -LICHEN_ENOTSUP;
 	}
 	return 0;
@@ -279,6 +272,28 @@ static lichen_status fw_reload_bus(struct fw_reload *reload, struct fw_bus *bus,
 	return status;
 }
 
+/* Ranges of MSRs were judged when they were claimed, and nobody claims any meanwhile. */
+static lichen_status fw_reload_msrs(struct fw_reload *reload)
+{
+	const size_t room = (size_t)reload->count * FW_CLAIMS_MAX + 1;
+	struct fw_target **out = calloc(room, sizeof(struct fw_target *));
+	struct fw_target **in = calloc(room, sizeof(struct fw_target *));
+	uint32_t outs = 0, ins = 0;
+	lichen_status status = -LICHEN_ENOMEM;
+
+	if (out && in) {
+		for (uint32_t i = 0; i < reload->count; i++)
+			fw_stage_msr_targets(reload->stages[i], out, &outs, in, &ins);
+		status = fw_bus_prepare(reload->vm->symbiotic->msrs, out, outs, in, ins,
+					&reload->msrs, NULL);
+	}
+	free(out);
+	free(in);
+	if (status < 0)
+		fw_reload_blame(reload, reload->stages[0]->in, fw_status_text(status));
+	return status;
+}
+
 static lichen_status fw_reload_prepare(struct fw_reload *reload)
 {
 	lichen_status status = fw_reload_bus(reload, reload->vm->ports, &reload->ports);
@@ -286,6 +301,8 @@ static lichen_status fw_reload_prepare(struct fw_reload *reload)
 
 	if (status == 0)
 		status = fw_reload_bus(reload, reload->vm->mmio, &reload->mmio);
+	if (status == 0 && reload->vm->symbiotic)
+		status = fw_reload_msrs(reload);
 	for (uint32_t i = 0; i < reload->count; i++)
 		windows += fw_stage_memory(reload->stages[i]->in);
 	if (status == 0 && windows)
@@ -309,6 +326,8 @@ static void fw_reload_publish_windows(struct fw_reload *reload)
 	atomic_fetch_add(&vm->layout.windows, come);
 	fw_bus_commit(reload->ports);
 	fw_bus_commit(reload->mmio);
+	if (reload->msrs)
+		fw_bus_commit(reload->msrs);
 	if (fw_layout_follow(&vm->layout, &error) < 0)
 		fw_log(&vm->log, LICHEN_LOG_WARN, NULL, NULL,
 		       "%s: each access to it is an exit", error.text);
@@ -345,6 +364,7 @@ static void fw_reload_return(struct fw_reload *reload)
 		fw_stage_bells_return(reload->stages[i]);
 	fw_bus_abandon(reload->ports);
 	fw_bus_abandon(reload->mmio);
+	fw_bus_abandon(reload->msrs);
 	if (reload->shut)
 		fw_stage_links_open(reload->stages, reload->count);
 	for (uint32_t i = reload->paused; i < reload->count; i++)

@@ -30,7 +30,7 @@ struct fw_reloaded {
  * that plugin; -LICHEN_EINVAL: it is another plugin, or an entry does not fit it;
  * -LICHEN_EBADMSG: a state does not fit it, and the field is named; -LICHEN_EBUSY: what it
  * claims is held by others, or what others need it does not give; -LICHEN_ENOTSUP: memory
- * strategies and symbiotic plugins are not reloaded; -LICHEN_ENOMEM, and what create, realize,
+ * strategies are not reloaded; -LICHEN_ENOMEM, and what create, realize,
  * pre_save and post_load say.  done may be NULL.  [control]
  */
 lichen_status fw_reload(struct lichen_vm *vm, const char *name, struct ld_plugin *fresh,

@@ -113,6 +113,7 @@ void fw_stage_publish(struct fw_stage *stage)
 	fw_stage_places_publish(stage);
 	fw_stage_bells_publish(stage);
 	fw_stage_claims_publish(stage);
+	fw_stage_symbiotic_publish(stage);
 	atomic_store(&old->replaced, 1);
 	/* The spec stays where it is; the old one keeps what it was made of. */
 	fw_rebind_swap(stage->rebind);

@@ -107,6 +107,16 @@ void fw_stage_bells_return(struct fw_stage *stage);
 /* Rings that the old ones have got and nobody has read yet go to the new ones. */
 void fw_stage_bells_publish(struct fw_stage *stage);
 
+/* --- stage_symbiotic.c --- */
+
+/* Whether the MSRs of a staged instance can be its: as fw_msrs_claim(). */
+lichen_status fw_stage_msrs_check(struct fw_msrs *msrs);
+/* As fw_stage_targets(), of the bus of MSRs; at most FW_CLAIMS_MAX each. */
+void fw_stage_msr_targets(struct fw_stage *stage, struct fw_target **out, uint32_t *outs,
+			  struct fw_target **in, uint32_t *ins);
+/* MSRs change hands in the ledgers, as they did on their bus, and so does what is offered. */
+void fw_stage_symbiotic_publish(struct fw_stage *stage);
+
 /* --- stage_link.c --- */
 
 lichen_status fw_stage_links(struct fw_stage *stage, struct fw_diags *diags);

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "stage.h"
 #include "vm.h"
 
 const struct lichen_symbiotic_ops *fw_symbiotic_ops(const struct lichen_instance *in)
@@ -99,6 +100,24 @@ static struct fw_seat *fw_seat_of(struct fw_symbiotic *symbiotic,
 	return NULL;
 }
 
+/* Whose seat it has: a staged one, its predecessor's. */
+static struct lichen_instance *fw_seat_owner(struct lichen_instance *in)
+{
+	return in->stage ? in->stage->old : in;
+}
+
+/* What others offer, or are to. */
+static uint64_t fw_seats_others(const struct fw_symbiotic *symbiotic,
+				const struct fw_seat *seat)
+{
+	uint64_t others = 0;
+
+	for (uint32_t i = 0; i < FW_SYMBIOTIC_SEATS; i++)
+		if (&symbiotic->seats[i] != seat)
+			others |= symbiotic->seats[i].features | symbiotic->seats[i].staged;
+	return others;
+}
+
 /* Returns what was not on offer before, or is not any more. */
 static uint64_t fw_seat_change(struct fw_symbiotic *symbiotic, struct fw_seat *seat,
 			       uint64_t features)
@@ -118,22 +137,25 @@ static uint64_t fw_seat_change(struct fw_symbiotic *symbiotic, struct fw_seat *s
 lichen_status fw_symbiotic_offer(struct lichen_instance *in, uint64_t features)
 {
 	struct fw_symbiotic *symbiotic = in->vm->symbiotic;
-	uint64_t changed = 0, others;
+	struct lichen_instance *owner = fw_seat_owner(in);
 	lichen_status status = 0;
+	uint64_t changed = 0;
 	struct fw_seat *seat;
 
 	pthread_mutex_lock(&symbiotic->lock);
-	seat = fw_seat_of(symbiotic, in);
-	others = atomic_load(&symbiotic->offered) & ~(seat ? seat->features : 0);
+	seat = fw_seat_of(symbiotic, owner);
 	if (!seat)
 		seat = fw_seat_of(symbiotic, NULL);
-	if (others & features) {
+	if (fw_seats_others(symbiotic, seat) & features) {
 		status = -LICHEN_EEXIST;
 	} else if (!seat) {
 		status = -LICHEN_ENOSPC;
 	} else {
-		seat->in = in;
-		changed = fw_seat_change(symbiotic, seat, features);
+		seat->in = owner;
+		if (in->stage)
+			seat->staged = features;
+		else
+			changed = fw_seat_change(symbiotic, seat, features);
 	}
 	pthread_mutex_unlock(&symbiotic->lock);
 	if (changed)
@@ -145,11 +167,13 @@ uint64_t fw_symbiotic_agreed(struct lichen_instance *in)
 {
 	struct fw_symbiotic *symbiotic = in->vm->symbiotic;
 	const struct fw_seat *seat;
-	uint64_t agreed;
+	uint64_t agreed = 0;
 
 	pthread_mutex_lock(&symbiotic->lock);
-	seat = fw_seat_of(symbiotic, in);
-	agreed = seat ? seat->features & atomic_load(&symbiotic->agreed) : 0;
+	seat = fw_seat_of(symbiotic, fw_seat_owner(in));
+	if (seat)
+		agreed = (in->stage ? seat->staged : seat->features) &
+			 atomic_load(&symbiotic->agreed);
 	pthread_mutex_unlock(&symbiotic->lock);
 	return agreed;
 }
@@ -163,8 +187,10 @@ void fw_symbiotic_leave(struct lichen_instance *in)
 	if (!symbiotic)
 		return;
 	pthread_mutex_lock(&symbiotic->lock);
-	seat = fw_seat_of(symbiotic, in);
-	if (seat) {
+	seat = fw_seat_of(symbiotic, fw_seat_owner(in));
+	if (seat && in->stage) {
+		seat->staged = 0;
+	} else if (seat) {
 		changed = fw_seat_change(symbiotic, seat, 0);
 		/* No new pins from here on: it has nothing that could be agreed to. */
 		while (seat->pins) {
@@ -173,6 +199,25 @@ void fw_symbiotic_leave(struct lichen_instance *in)
 			pthread_mutex_lock(&symbiotic->lock);
 		}
 		*seat = (struct fw_seat){ 0 };
+	}
+	pthread_mutex_unlock(&symbiotic->lock);
+	if (changed)
+		fw_symbiotic_notify(symbiotic, LICHEN_CAUSE_FEATURES);
+}
+
+/* Nobody is pinned: no vCPU agrees to anything now. */
+void fw_symbiotic_pass(struct lichen_instance *old, struct lichen_instance *in)
+{
+	struct fw_symbiotic *symbiotic = in->vm->symbiotic;
+	struct fw_seat *seat;
+	uint64_t changed = 0;
+
+	pthread_mutex_lock(&symbiotic->lock);
+	seat = fw_seat_of(symbiotic, old);
+	if (seat) {
+		changed = fw_seat_change(symbiotic, seat, seat->staged);
+		seat->staged = 0;
+		seat->in = in;
 	}
 	pthread_mutex_unlock(&symbiotic->lock);
 	if (changed)

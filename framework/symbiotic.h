@@ -33,9 +33,10 @@ enum {
 struct fw_seat {
 	struct lichen_instance *in; /* NULL: free */
 	uint64_t features;	    /* that it offers */
-	uint64_t told;		    /* the part of them of which it knows that it is agreed */
-	struct fw_mutex telling;    /* held around its agreed(), so that these come in order */
-	uint32_t pins;		    /* threads that are about to tell it */
+	uint64_t staged;	 /* that its successor, which is not there yet, is to offer */
+	uint64_t told;		 /* the part of them of which it knows that it is agreed */
+	struct fw_mutex telling; /* held around its agreed(), so that these come in order */
+	uint32_t pins;		 /* threads that are about to tell it */
 };
 
 /* Of a VM whose profile has a `symbiotic` key. */
@@ -57,6 +58,7 @@ struct fw_msrs {
 	struct fw_target target;
 	struct lichen_instance *in;
 	uint32_t first, count;
+	uint32_t placed; /* 0: its instance is staged, or was replaced */
 };
 
 /* vm->symbiotic, where the profile asks for it.  -LICHEN_ENOMEM; -LICHEN_EIO: the
@@ -71,7 +73,8 @@ void fw_symbiotic_close(struct fw_symbiotic *symbiotic);
 const struct lichen_symbiotic_ops *fw_symbiotic_ops(const struct lichen_instance *in);
 
 /*
- * host->offer.  -LICHEN_EEXIST; -LICHEN_ENOSPC: there are FW_SYMBIOTIC_SEATS.  [control]
+ * host->offer.  -LICHEN_EEXIST; -LICHEN_ENOSPC: there are FW_SYMBIOTIC_SEATS.  What a staged
+ * instance offers the guest sees when that is published.  [control]
  */
 lichen_status fw_symbiotic_offer(struct lichen_instance *in, uint64_t features);
 uint64_t fw_symbiotic_agreed(struct lichen_instance *in);
@@ -79,6 +82,9 @@ uint64_t fw_symbiotic_agreed(struct lichen_instance *in);
 void fw_symbiotic_notify(struct fw_symbiotic *symbiotic, uint64_t causes);
 /* The instance goes: what it offers goes, and it is not called any more.  [control] */
 void fw_symbiotic_leave(struct lichen_instance *in);
+/* `in`, which was staged, has the seat of `old`, and offers what it said meanwhile; what
+ * the guest agreed to of that stays.  The VM stands still.  [control] */
+void fw_symbiotic_pass(struct lichen_instance *old, struct lichen_instance *in);
 /* The VM was reset, and its instances: the guest has agreed to nothing.  [control] */
 void fw_symbiotic_reset(struct fw_symbiotic *symbiotic);
 

@@ -6,6 +6,7 @@
  * come and go under running vCPUs as windows do.  A bus's handlers know neither vCPU nor
  * refusal: both travel beside it, with the thread.
  */
+#include "stage.h"
 #include "vm.h"
 
 /* The access that this thread is about. */
@@ -54,6 +55,7 @@ static const struct lichen_io_ops fw_msr_ops = {
 lichen_status fw_msrs_claim(struct fw_msrs *msrs)
 {
 	struct lichen_instance *in = msrs->in;
+	lichen_status status;
 
 	msrs->window = (struct lichen_window){
 		LICHEN_STRUCT(struct lichen_window),
@@ -70,12 +72,18 @@ lichen_status fw_msrs_claim(struct fw_msrs *msrs)
 		.start = (uint64_t)msrs->first * sizeof(uint64_t),
 		.owner = in,
 	};
-	return fw_bus_insert(in->vm->symbiotic->msrs, &msrs->target, NULL);
+	if (in->stage)
+		return fw_stage_msrs_check(msrs);
+	status = fw_bus_insert(in->vm->symbiotic->msrs, &msrs->target, NULL);
+	msrs->placed = status == 0;
+	return status;
 }
 
 void fw_msrs_release(struct fw_msrs *msrs)
 {
-	(void)fw_bus_remove(msrs->in->vm->symbiotic->msrs, &msrs->target);
+	if (msrs->placed)
+		(void)fw_bus_remove(msrs->in->vm->symbiotic->msrs, &msrs->target);
+	msrs->placed = 0;
 }
 
 /* --- the framework's own; 0: #GP --- */

@@ -264,8 +264,14 @@ void fw_instance_calls_gone(struct fw_control *control)
 void fw_instance_calls_drop(struct lichen_vm *vm, const struct lichen_instance *in)
 {
 	struct fw_control *control = vm->control_state;
-	struct fw_owed **at = control ? &control->owed : NULL;
+	const char *why = in && atomic_load(&in->replaced)
+				  ? "the plugin of the instance that was asked was reloaded"
+				  : "the instance that was asked has gone";
+	struct fw_owed **at;
 
+	/* What it has answered is on its way. */
+	fw_loop_drain_of(&vm->loop, answer_run);
+	at = control ? &control->owed : NULL;
 	while (at && *at) {
 		struct fw_owed *owed = *at;
 
@@ -274,8 +280,7 @@ void fw_instance_calls_drop(struct lichen_vm *vm, const struct lichen_instance *
 			continue;
 		}
 		*at = owed->next;
-		fw_call_fail(owed->call, FW_RPC_FAILED, -LICHEN_ENODEV,
-			     "the instance that was asked has gone");
+		fw_call_fail(owed->call, FW_RPC_FAILED, -LICHEN_ENODEV, "%s", why);
 		free(owed);
 	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the guest finds in the discovery block's MSRs, and what instances may do there. */
+#include "loader.h"
 #include "plug.h"
+#include "reload.h"
 #include "tap.h"
 #include "world.h"
 
@@ -349,4 +351,199 @@ TEST(what_comes_is_on_offer_and_what_goes_is_not)
 		CHECK(!fw_symbiotic_agree(symbiotic, KNOCK));
 	}
 	finish();
+}
+
+/* --- reload --- */
+
+/* The VM runs, but for its vCPUs: the test is the guest, on the control thread. */
+static void guest_begin(const char *symbiotic)
+{
+	char profile[512];
+
+	(void)snprintf(profile, sizeof(profile), BASE DEVICES "%s", symbiotic);
+	world_start(&world, profile);
+	(void)fw_check_thread(FW_ROLE_CONTROL);
+	fw_bus_thread_enter();
+	fw_vm_resume_instances(world.vm);
+}
+
+static void guest_finish(void)
+{
+	fw_bus_thread_leave();
+	finish();
+}
+
+/* 1: it is no #GP. */
+static uint32_t guest_msr(uint32_t msr, uint64_t *value, uint32_t write)
+{
+	uint8_t fault = 0;
+	const struct hv_exit exit = { .kind = HV_EXIT_MSR,
+				      .msr = { .index = MSR(msr),
+					       .write = (uint8_t)write,
+					       .data = value,
+					       .fault = &fault } };
+
+	fw_symbiotic_msr(world.vm->symbiotic, 0, &exit);
+	return !fault;
+}
+
+static uint32_t wrmsr(uint32_t msr, uint64_t value)
+{
+	return guest_msr(msr, &value, 1);
+}
+
+static uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t value = 0;
+
+	CHECK(guest_msr(msr, &value, 0));
+	return value;
+}
+
+/* knock as it is in folder `variant`. */
+static lichen_status reload(const char *variant)
+{
+	struct ld_plugin *fresh = NULL;
+	struct ld_error error = { "" };
+	struct fw_reloaded done;
+	struct ld_path path;
+	char folder[512];
+	lichen_status status;
+
+	(void)snprintf(folder, sizeof(folder), "%s/tests/framework-reload/knock-%s",
+		       getenv("LICHEN_BUILD") ? getenv("LICHEN_BUILD") : WORLD_BUILD, variant);
+	fw_diags_clear(&diags);
+	told[0] = '\0';
+	CHECK_EQ(0, ld_path_parse(&path, folder));
+	if (ld_open(&path, "knock", NULL, &fresh, &error) < 0)
+		tap_fail("%s: %s", variant, error.text);
+	ld_path_clear(&path);
+	status = fw_reload(world.vm, "knock", fresh, &done, &diags);
+	if (status < 0) {
+		(void)snprintf(told, sizeof(told), "%s",
+			       diags.count ? diags.items[0].text : "");
+		CHECK_EQ(0, ld_close(fresh, NULL));
+	} else {
+		CHECK_STR("", done.pinned.text);
+	}
+	fw_diags_clear(&diags);
+	return status;
+}
+
+/* Registered, and with a value. */
+static void guest_agrees(void)
+{
+	CHECK(wrmsr(LICHEN_MSR_AGREED, KNOCK));
+	CHECK(wrmsr(0x40, 77));
+	CHECK_EQ(LICHEN_CAUSE_FEATURES, rdmsr(LICHEN_MSR_NOTIFY));
+}
+
+TEST(a_reload_keeps_what_the_guest_registered_and_tells_it_nothing)
+{
+	guest_begin(ONE);
+	guest_agrees();
+	for (int i = 0; i < 20; i++) {
+		CHECK_EQ(0, reload("1"));
+		CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_AGREED));
+		CHECK_EQ(77 + (uint64_t)i, rdmsr(0x40));
+		CHECK_EQ(0, rdmsr(LICHEN_MSR_NOTIFY));
+		CHECK(wrmsr(0x40, 78 + (uint64_t)i)); /* for which it has to be agreed to */
+	}
+	CHECK_EQ(20, world_heard(&world, "took over 0x10000000000"));
+	CHECK_EQ(1, world_heard(&world, "agreed to 0x"));
+	CHECK(wrmsr(LICHEN_MSR_AGREED, 0));
+	CHECK_EQ(0, rdmsr(0x40));
+	CHECK_EQ(1, world_heard(&world, "agreed to 0x0"));
+	guest_finish();
+}
+
+TEST(a_later_version_offers_more_and_an_earlier_one_takes_it_back)
+{
+	uint64_t value;
+
+	guest_begin(ONE);
+	guest_agrees();
+	CHECK(!guest_msr(0x44, &value, 0));
+	CHECK_EQ(0, reload("more"));
+	CHECK_EQ(LICHEN_CAUSE_FEATURES, rdmsr(LICHEN_MSR_NOTIFY));
+	CHECK_EQ(3 * KNOCK, rdmsr(LICHEN_MSR_OFFERED));
+	CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_AGREED));
+	CHECK_EQ(77, rdmsr(0x40));
+	CHECK_EQ(1, rdmsr(0x44));
+	CHECK(wrmsr(LICHEN_MSR_AGREED, 3 * KNOCK));
+	CHECK_EQ(0, reload("1"));
+	CHECK_EQ(LICHEN_CAUSE_FEATURES, rdmsr(LICHEN_MSR_NOTIFY));
+	CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_OFFERED));
+	CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_AGREED));
+	CHECK_EQ(77, rdmsr(0x40));
+	CHECK(!guest_msr(0x44, &value, 0));
+	guest_finish();
+}
+
+TEST(what_a_reloaded_one_offers_no_more_is_not_agreed_to_any_more)
+{
+	guest_begin(ONE);
+	guest_agrees();
+	CHECK_EQ(0, reload("less"));
+	CHECK_EQ(LICHEN_CAUSE_FEATURES, rdmsr(LICHEN_MSR_NOTIFY));
+	CHECK_EQ(0, rdmsr(LICHEN_MSR_OFFERED));
+	CHECK_EQ(0, rdmsr(LICHEN_MSR_AGREED));
+	CHECK(!wrmsr(LICHEN_MSR_AGREED, KNOCK));
+	CHECK_EQ(0, reload("1"));
+	CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_OFFERED));
+	CHECK_EQ(0, rdmsr(LICHEN_MSR_AGREED));
+	guest_finish();
+}
+
+static void stays(const char *variant, lichen_status want, const char *why)
+{
+	CHECK_EQ(want, reload(variant));
+	if (!strstr(told, why))
+		tap_fail("%s: it says: %s", variant, told);
+	CHECK_EQ(KNOCK, rdmsr(LICHEN_MSR_AGREED));
+	CHECK_EQ(77, rdmsr(0x40));
+	CHECK_EQ(0, rdmsr(LICHEN_MSR_NOTIFY));
+	CHECK(wrmsr(0x40, 77));
+}
+
+TEST(a_reload_takes_nothing_of_others_and_a_refusal_leaves_everything)
+{
+	struct lichen_instance *in = NULL;
+	struct ld_error error = { "" };
+
+	guest_begin(ONE);
+	guest_agrees();
+	CHECK_EQ(0, add("{ plugin: lend, id: other }", &in));
+	stays("greedy", -LICHEN_EEXIST,
+	      "symbiotic[0] knock: MSRs 0x50, 1 of them: claimed by another instance");
+	stays("twice", -LICHEN_EEXIST, "MSRs 0x43, 1 of them: claimed by another instance");
+	/* What it had claimed and offered until then is free again. */
+	CHECK_EQ(0, fw_plug_remove(world.vm, in, 1, 0, NULL, NULL, &error));
+	CHECK_EQ(0, reload("greedy"));
+	CHECK_EQ(77, rdmsr(0x40));
+	guest_finish();
+}
+
+TEST(a_feature_of_anothers_is_not_taken_by_a_reload)
+{
+	guest_begin("symbiotic:\n  - { plugin: lend }\n"
+		    "  - { plugin: knock }\n  - { plugin: knock, feature: 41, msr: 0x48 }\n");
+	guest_agrees();
+	stays("more", -LICHEN_EEXIST,
+	      "symbiotic[1] knock: features 0x30000000000: another instance offers one");
+	CHECK_EQ(0, reload("1"));
+	CHECK_EQ(3 * KNOCK, rdmsr(LICHEN_MSR_OFFERED));
+	guest_finish();
+}
+
+TEST(what_is_staged_does_not_disturb_the_guest)
+{
+	world_strict = 0;
+	guest_begin(ONE);
+	guest_agrees();
+	CHECK_EQ(0, reload("rude"));
+	CHECK_EQ(0, rdmsr(LICHEN_MSR_NOTIFY));
+	CHECK(world_heard(&world, "plugin misbehaves [knock/knock] notify: ") == 1);
+	CHECK_EQ(77, rdmsr(0x40));
+	guest_finish();
 }

@@ -51,6 +51,11 @@ static const struct lichen_field symcall_vcpu_state[] = {
 	LICHEN_FIELD(struct symcall_vcpu, dead, .since = 1, .help = "1: a call was abandoned"),
 };
 
+/* Which slots the guest still has, of calls for which nobody waits any more. */
+static const struct lichen_field symcall_slot_state[] = {
+	LICHEN_FIELD(struct symcall_slot, serial, .since = 2),
+};
+
 static const struct lichen_field symcall_state[] = {
 	LICHEN_FIELD(struct symcall, table_at, .since = 1, .help = "CALL_TABLE"),
 	LICHEN_FIELD(struct symcall, area_at, .since = 1, .help = "CALL_AREA"),
@@ -58,6 +63,9 @@ static const struct lichen_field symcall_state[] = {
 	  .offset = offsetof(struct symcall, vcpus), .size = sizeof(struct symcall_vcpu),
 	  .count = SYMCALL_VCPUS, .since = 1, .fields = LICHEN_TABLE(symcall_vcpu_state) },
 	LICHEN_FIELD(struct symcall, last_serial, .since = 1),
+	{ LICHEN_STRUCT(struct lichen_field), .type = LICHEN_NESTED, .name = "slots",
+	  .offset = offsetof(struct symcall, slots), .size = sizeof(struct symcall_slot),
+	  .count = LICHEN_CALL_SLOTS, .since = 2, .fields = LICHEN_TABLE(symcall_slot_state) },
 };
 
 uint64_t symcall_now(const struct symcall *s)
@@ -215,7 +223,7 @@ static const struct lichen_class symcall_class = {
 	.instance_size = sizeof(struct symcall),
 	.params = LICHEN_TABLE(symcall_params),
 	.state = LICHEN_TABLE(symcall_state),
-	.state_version = 1,
+	.state_version = 2,
 	.provides = LICHEN_TABLE(symcall_provides),
 	.realize = symcall_realize,
 	.pause = symcall_pause,

@@ -355,6 +355,31 @@ TEST(a_lying_slot_is_an_error)
 	th_destroy(th);
 }
 
+TEST(a_slot_that_the_guest_still_has_is_not_used_after_a_restore)
+{
+	struct th *th = started(), *other = started();
+	uint64_t tokens[2];
+	uint32_t size;
+	uint8_t *state;
+
+	guest_registers(th);
+	tokens[0] = call(th, "{\"function\": \"test.slow\"}");
+	CHECK_EQ(0, th_save(th, &state, &size));
+	answered(th, tokens[0], -LICHEN_ECANCELED, "cancelled");
+	CHECK_EQ(0, th_agree(other, FEATURES));
+	memcpy(th_ram(other), th_ram(th), AREA + SLOTS * sizeof(struct lichen_call_slot));
+	CHECK_EQ(0, th_restore(other, state, size));
+	free(state);
+	tokens[1] = call(other, "{\"function\": \"test.slow\"}");
+	guest_answers(other, 0, 0); /* to the first, which nobody waits for */
+	waits(other, tokens[1]);
+	guest_answers(other, 1, 0);
+	answered(other, tokens[1], 0, "\"status\":0");
+	info_says(other, "\"late\":\"0x1\"");
+	th_destroy(th);
+	th_destroy(other);
+}
+
 TEST(what_cannot_be_direct_now_is_deferred)
 {
 	struct th *th = started();

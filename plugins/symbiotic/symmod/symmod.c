@@ -29,9 +29,22 @@ static const struct lichen_need symmod_needs[] = {
 	  .offset = offsetof(struct symmod, spy) },
 };
 
+static const struct lichen_field symmod_module_state[] = {
+	{ LICHEN_STRUCT(struct lichen_field), .type = LICHEN_U8, .name = "name",
+	  .offset = offsetof(struct symmod_module, name), .size = 1,
+	  .count = LICHEN_MEMBER_SIZE(struct symmod_module, name), .since = 2 },
+	LICHEN_FIELD(struct symmod_module, kind, .since = 2),
+	LICHEN_FIELD_ARRAY(struct symmod_module, sha256, .since = 2),
+	LICHEN_FIELD(struct symmod_module, size, .since = 2),
+};
+
 static const struct lichen_field symmod_state[] = {
 	LICHEN_FIELD(struct symmod, page_at, .since = 1, .help = "MODULE_PAGE"),
 	LICHEN_FIELD(struct symmod, last_serial, .since = 1),
+	{ LICHEN_STRUCT(struct lichen_field), .type = LICHEN_NESTED, .name = "modules",
+	  .offset = offsetof(struct symmod, modules), .size = sizeof(struct symmod_module),
+	  .count = SYMMOD_LOADED, .since = 2, .fields = LICHEN_TABLE(symmod_module_state),
+	  .help = "that the guest has taken" },
 };
 
 /* [vcpu or control, running or paused] */
@@ -194,6 +207,17 @@ static void symmod_destroy(void *self)
 	}
 }
 
+/* A name as the loader gives them, or none. */
+static int symmod_module_right(const struct symmod_module *module)
+{
+	const size_t length = strnlen(module->name, sizeof(module->name));
+
+	for (size_t i = 0; i < length; i++)
+		if (module->name[i] <= ' ' || module->name[i] > '~')
+			return 0;
+	return length < sizeof(module->name);
+}
+
 /* [control, realized or paused] */
 static lichen_status symmod_post_load(void *self, uint32_t from)
 {
@@ -202,6 +226,12 @@ static lichen_status symmod_post_load(void *self, uint32_t from)
 	(void)from;
 	if (lichen_shared_at(&s->dev, s->page_at, 1, &s->page) < 0) {
 		s->dev.host->error(s->dev.in, "the page lies outside of guest memory");
+		return -LICHEN_EBADMSG;
+	}
+	for (uint32_t i = 0; i < SYMMOD_LOADED; i++) {
+		if (symmod_module_right(&s->modules[i]))
+			continue;
+		s->dev.host->error(s->dev.in, "modules[%u]: its name is none", i);
 		return -LICHEN_EBADMSG;
 	}
 	return 0;
@@ -220,7 +250,7 @@ static const struct lichen_class symmod_class = {
 	.instance_size = sizeof(struct symmod),
 	.params = LICHEN_TABLE(symmod_params),
 	.state = LICHEN_TABLE(symmod_state),
-	.state_version = 1,
+	.state_version = 2,
 	.provides = LICHEN_TABLE(symmod_provides),
 	.needs = LICHEN_TABLE(symmod_needs),
 	.realize = symmod_realize,

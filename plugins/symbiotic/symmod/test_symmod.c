@@ -301,6 +301,33 @@ TEST(an_object_is_linked_against_the_guests_symbols)
 	th_destroy(th);
 }
 
+TEST(what_was_pushed_is_listed_and_dropped_after_a_restore)
+{
+	struct th *th = ready(), *other = ready();
+	uint64_t token = push(th, "{}", "linux good\n", 100);
+	uint32_t size, at = 0;
+	uint8_t *state;
+
+	gives_memory(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	answered(th, token, 0, "good");
+	CHECK_EQ(0, th_save(th, &state, &size));
+	CHECK_EQ(0, th_restore(other, state, size));
+	answered(other, th_call(other, "symmod.list", "{}", NULL, 0), 0, "\"name\":\"good\"");
+	token = th_call(other, "symmod.drop", "{\"name\": \"good\"}", NULL, 0);
+	CHECK_EQ(0, says(other, LICHEN_MODULE_DROPPED, 0, ""));
+	answered(other, token, 0, "good");
+	while (at + 4 < size && memcmp(state + at, "good", 4) != 0)
+		at++;
+	state[at] = 1;
+	CHECK_EQ(-LICHEN_EBADMSG, th_restore(other, state, size));
+	free(state);
+	th_destroy(th);
+	th_destroy(other);
+}
+
 TEST(a_reset_forgets_and_ends_what_waits)
 {
 	struct th *th = ready();

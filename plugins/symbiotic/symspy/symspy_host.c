@@ -31,12 +31,16 @@ lichen_status symspy_host_begin(struct symspy *s)
 			   .schema_size = sizeof(LICHEN_SPY_HOST_SCHEMA) - 1 },
 		.schema = LICHEN_SPY_HOST_SCHEMA,
 	};
+	const lichen_gpa record = s->host.gpa + offsetof(struct symspy_room, record);
 	lichen_status status;
 
 	if (s->host.size == 0) {
 		s->dev.host->timer_cancel(s->dev.in, s->update);
 		return 0;
 	}
+	/* Who reads it while the set is made anew sees that, whatever was there. */
+	(void)s->dev.host->memory_read(s->dev.in, 0, record, &room.record, sizeof(room.record));
+	room.record.sequence |= 1;
 	status = s->dev.host->memory_write(s->dev.in, 0, s->host.gpa, &room, sizeof(room));
 	if (status < 0)
 		return status;

@@ -4,9 +4,7 @@
 # protocols and memory strategies; and restarts in a row.  Without "full" a cover in which each
 # two values of different columns meet, in nine boots; with it, every combination, 50 restarts,
 # and a table written to TABLE.  Boots of one kernel with one paging share a start of the bench, in
-# the full run those with as many CPUs.  The emulated machine stands still where it gets too little of
-# a CPU to keep up with its own timers: boots that it did not come to are tried in another start,
-# twice, and the table says how many starts there were.
+# the full run those with as many CPUs.
 . "$LICHEN_SOURCE/tests/e2e/lib.sh"
 
 full=${1-}
@@ -102,19 +100,10 @@ B
 chmod +x "$work/boots" "$work/restarts"
 
 # bench NAME PAGING COMMAND...: in the emulated machine, what it prints behind the log of that name.
-starts=0
 bench() {
-	starts=$((starts + 1))
 	"$LICHEN_SOURCE/tools/svm-bench" --paging "$2" --timeout 1500 --memory 3072 -- \
 		"${@:3}" >>"$work/log-$1" 2>&1
-	echo "=== end of start $starts" >>"$work/log-$1" # of a boot that was cut short as well
-}
-
-# undone GROUP LOG: rows of the group whose end the log does not have.
-undone() {
-	while read -r row; do
-		sed -n "/^=== $row\r*\$/,/^===/p" "$2" 2>/dev/null | grep -q '^=== status' || echo "$row"
-	done <"$1"
+	echo "=== end" >>"$work/log-$1" # of a boot that was cut short as well
 }
 
 # A group: kernel, paging, and CPUs where there are many.
@@ -124,12 +113,8 @@ while read -r row; do
 done <"$work/rows"
 for group in "$work"/group-*; do
 	name=${group##*/group-}
-	for try in 1 2 3; do
-		undone "$group" "$work/log-$name" >"$work/todo"
-		[ -s "$work/todo" ] || break
-		paging=${name#*-}
-		bench "$name" "${paging%%-*}" "$work/boots" "$lichen" "$here/linux.yaml" "$work" "$work/todo"
-	done
+	paging=${name#*-}
+	bench "$name" "${paging%%-*}" "$work/boots" "$lichen" "$here/linux.yaml" "$work" "$group"
 done
 bench restarts nested "$work/restarts" "$lichen" "$here/linux.yaml" "$work" $restarts
 cat "$work"/log-* | tr -d '\r' >"$work/log"
@@ -182,6 +167,6 @@ check "$restarts restarts in a row, and nothing is left behind" restarted
 	echo "$restarts restarts in one process, each to the guest's init (descriptors, threads, mappings,"
 	echo "KiB of anonymous memory, early and at the end): $(sed -n 's/^=== \(status .* restarts .*\)/\1/p' "$work/log")."
 	echo
-	echo "Starts of the emulated machine: $starts. Guests: $(sed -n 's/.*lichen-guest: up .*linux=//p' "$work/log" | sort -u | paste -s -d ' '), 256 MiB each."
+	echo "Guests: $(sed -n 's/.*lichen-guest: up .*linux=//p' "$work/log" | sort -u | paste -s -d ' '), 256 MiB each."
 } >>"$table"
 finish

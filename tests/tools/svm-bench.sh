@@ -32,6 +32,9 @@ id -u
 echo "$LICHEN_WORD"
 for word; do printf '<%s>\n' "$word"; done
 [ -w /dev/kvm ] && echo kvm
+perl -e 'open(KVM, "+<", "/dev/kvm") or die "$!";
+	for (1 .. 300) { open(VM, "+<&=", ioctl(KVM, 0xae01, 0)) or die "$!"; close(VM); }' &&
+	echo "VMs came and went"
 echo reopened >/dev/stdout
 seq 1 50000
 echo aside >&2
@@ -52,6 +55,7 @@ check "the command's status is passed through" run 67 --cpus 3 --memory 1024 -- 
 	echo "$LICHEN_WORD"
 	printf '<%s>\n' "${words[@]}"
 	echo kvm
+	echo "VMs came and went"
 	echo reopened
 	seq 1 50000
 	echo written

@@ -178,23 +178,6 @@ static enum attach_end attach_turn(struct attach *attach)
 	return end;
 }
 
-/* What ends the command comes as a readable descriptor. */
-static int attach_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTSTP);
-	sigaddset(&set, SIGCONT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	(void)signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* Says how it ended, once the terminal is the user's again. */
 static int attach_said(struct cli_remote *remote, enum attach_end end)
 {
@@ -212,7 +195,7 @@ static int attach_run(struct cli_remote *remote, struct attach *attach)
 {
 	enum attach_end end = ATTACH_GOES_ON;
 
-	attach->signals = attach_signals();
+	attach->signals = cli_signals_open(1);
 	if (attach->signals < 0 || cli_terminal_open(&attach->terminal, STDIN_FILENO) < 0) {
 		cli_say("the terminal: %s", strerror(errno));
 		return CLI_FAILED;

@@ -94,6 +94,12 @@ struct cli_paths {
 int cli_paths_find(struct cli_paths *paths, const struct cli_options *options);
 void cli_paths_clear(struct cli_paths *paths);
 
+/*
+ * What ends the command, and with `stops` what stops it and has it go on, as a readable
+ * descriptor; all threads to come have it blocked.  -1: errno says why.
+ */
+int cli_signals_open(int stops);
+
 /* Non-blocking descriptors of our own for standard input and output; -1 where closed. */
 void cli_console_open(int32_t *input, int32_t *output);
 

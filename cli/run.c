@@ -85,23 +85,6 @@ static void cli_signalled(void *context)
 	}
 }
 
-/* Blocks them for all threads to come, and makes them a descriptor; -1: errno says why. */
-static int cli_signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTSTP);
-	sigaddset(&set, SIGCONT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* The guest runs: the loop's first turn.  A caller who has gone meanwhile wants no VM. */
 static void cli_runs(void *context)
 {
@@ -205,7 +188,7 @@ int cli_run(const struct cli_options *options)
 	vm.plugin_path = paths.plugins;
 	vm.fragment_path = paths.fragments;
 	cli_run_control(&vm, options, folder);
-	run.signals = cli_signals_open();
+	run.signals = cli_signals_open(1);
 	if (run.signals < 0) {
 		cli_say("signals cannot be watched: %s", strerror(errno));
 		status = LICHEN_VM_FAILED;

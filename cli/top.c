@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -207,22 +206,9 @@ static int top_round(struct cli_remote *remote, struct top *top, json_t **before
 	return failed;
 }
 
-static int top_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	return sigprocmask(SIG_BLOCK, &set, NULL) < 0
-		       ? -1
-		       : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int top_live(struct cli_remote *remote)
 {
-	const int signals = top_signals();
+	const int signals = cli_signals_open(0);
 	struct cli_terminal terminal;
 	struct top top = { .live = 1 };
 	json_t *before = NULL;

@@ -87,6 +87,8 @@ void symmod_forget(struct symmod *s, const char *why);
 /* Answers the first of them with one sentence, and goes on to the next. */
 __attribute__((format(printf, 3, 4))) void symmod_fail(struct symmod *s, lichen_status status,
 						       const char *format, ...);
+/* Changes the page's state: the guest may look at any time, so after all else. */
+void symmod_set_state(struct symmod *s, uint32_t state);
 struct symmod_module *symmod_find(struct symmod *s, const char *name);
 
 /* --- symmod_copy.c --- */

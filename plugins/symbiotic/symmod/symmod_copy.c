@@ -81,20 +81,10 @@ static lichen_status symmod_copy_lists(struct symmod *s, const struct symmod_req
 	return 0;
 }
 
-static void symmod_cancel(struct symmod *s)
-{
-	const uint32_t cancelled = LICHEN_MODULE_CANCELLED;
-
-	(void)s->dev.host->memory_write(
-		s->dev.in, 0, s->page.gpa + offsetof(struct lichen_module_page, state),
-		&cancelled, sizeof(cancelled));
-}
-
 void symmod_copy(struct symmod *s)
 {
 	struct symmod_request *request = s->requests;
 	const lichen_gpa page = s->page.gpa;
-	const uint32_t copied = LICHEN_MODULE_COPIED;
 	uint64_t where[2] = { 0, 0 }; /* entry, leave */
 	struct lichen_module_page given;
 	lichen_status status =
@@ -103,7 +93,7 @@ void symmod_copy(struct symmod *s)
 	if (status == 0 && request->info->kind == LICHEN_MODULE_OBJECT) {
 		status = symmod_link(s, request, given.address, &where[0], &where[1]);
 		if (status < 0) {
-			symmod_cancel(s);
+			symmod_set_state(s, LICHEN_MODULE_CANCELLED);
 			s->counts.failed++;
 			symmod_fail(s, status, "%s: %s", request->name,
 				    status == -LICHEN_ENOENT
@@ -120,15 +110,13 @@ void symmod_copy(struct symmod *s)
 			s->dev.in, 0, page + offsetof(struct lichen_module_page, entry), where,
 			sizeof(where));
 	if (status < 0) {
-		symmod_cancel(s);
+		symmod_set_state(s, LICHEN_MODULE_CANCELLED);
 		s->counts.failed++;
 		symmod_fail(s, -LICHEN_EBADMSG, "%s: the memory that the guest gave is none",
 			    request->name);
 		return;
 	}
 	request->state = LICHEN_MODULE_COPIED;
-	(void)s->dev.host->memory_write(s->dev.in, 0,
-					page + offsetof(struct lichen_module_page, state),
-					&copied, sizeof(copied));
+	symmod_set_state(s, LICHEN_MODULE_COPIED);
 	s->symbiotic->notify(s->dev.in, LICHEN_CAUSE_MODULE);
 }

@@ -85,8 +85,7 @@ static void symmod_retire(struct symmod *s)
 	symmod_arm(s);
 }
 
-/* The guest may look at any time: the state comes last. */
-static void symmod_state(struct symmod *s, uint32_t state)
+void symmod_set_state(struct symmod *s, uint32_t state)
 {
 	const lichen_gpa at = symmod_member(s, offsetof(struct lichen_module_page, state));
 	struct lichen_map map = { LICHEN_STRUCT(struct lichen_map) };
@@ -118,7 +117,7 @@ static void symmod_start(struct symmod *s)
 	memcpy(page.parameters, request->parameters, sizeof(page.parameters));
 	(void)s->dev.host->memory_write(s->dev.in, 0, symmod_member(s, from),
 					(const uint8_t *)&page + from, to - from);
-	symmod_state(s, LICHEN_MODULE_ASKED);
+	symmod_set_state(s, LICHEN_MODULE_ASKED);
 	request->deadline = symmod_now(s) + s->timeout;
 	symmod_arm(s);
 	s->symbiotic->notify(s->dev.in, LICHEN_CAUSE_MODULE);
@@ -270,7 +269,7 @@ void symmod_tick(struct symmod *s)
 	if (!request)
 		return;
 	if (symmod_now(s) >= request->deadline) {
-		symmod_state(s, LICHEN_MODULE_CANCELLED);
+		symmod_set_state(s, LICHEN_MODULE_CANCELLED);
 		s->counts.timeouts++;
 		symmod_fail(s, -LICHEN_ETIMEDOUT, "%s: the guest did not answer in time",
 			    request->name);

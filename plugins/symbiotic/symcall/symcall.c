@@ -126,23 +126,13 @@ static lichen_status symcall_realize(void *self)
 {
 	struct symcall *s = self;
 	const struct lichen_host *host = s->dev.host;
-	lichen_handle handle;
-	lichen_status status;
+	lichen_status status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->tick);
 
-	s->symbiotic = host->interface(s->dev.in, LICHEN_SYMBIOTIC_HOST);
 	s->control = host->interface(s->dev.in, LICHEN_CONTROL_HOST);
-	if (!s->symbiotic) {
-		host->error(s->dev.in, "the VM has no discovery block: its profile has no "
-				       "`symbiotic` key");
-		return -LICHEN_ENODEV;
-	}
-	status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->tick);
 	if (status == 0)
-		status = s->symbiotic->msr_claim(s->dev.in, SYMCALL_MSR_FIRST, SYMCALL_MSRS,
-						 &handle);
-	if (status == 0)
-		status = s->symbiotic->offer(s->dev.in, LICHEN_FEATURE_CALL |
-								LICHEN_FEATURE_CALL_DEFERRED);
+		status = lichen_symbiotic_begin(
+			&s->dev, SYMCALL_MSR_FIRST, SYMCALL_MSRS,
+			LICHEN_FEATURE_CALL | LICHEN_FEATURE_CALL_DEFERRED, &s->symbiotic);
 	return status;
 }
 

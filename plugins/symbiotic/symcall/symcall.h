@@ -13,6 +13,7 @@
 #include <lichen/sdk/control.h>
 #include <lichen/sdk/directory.h>
 #include <lichen/sdk/schema.h>
+#include <lichen/sdk/symbiotic.h>
 #include <lichen/symbiotic.h>
 
 enum {

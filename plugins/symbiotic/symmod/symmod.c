@@ -144,25 +144,19 @@ static lichen_status symmod_realize(void *self)
 {
 	struct symmod *s = self;
 	const struct lichen_host *host = s->dev.host;
-	lichen_handle handle;
 	lichen_status status = symmod_judge_allow(s);
 
-	if (status < 0)
-		return status;
-	s->symbiotic = host->interface(s->dev.in, LICHEN_SYMBIOTIC_HOST);
 	s->module = host->interface(s->dev.in, LICHEN_MODULE_HOST);
 	s->control = host->interface(s->dev.in, LICHEN_CONTROL_HOST);
-	if (!s->symbiotic || !s->module) {
-		host->error(s->dev.in, "the VM has no discovery block: its profile has no "
-				       "`symbiotic` key");
-		return -LICHEN_ENODEV;
+	if (status == 0)
+		status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->tick);
+	if (status == 0)
+		status = lichen_symbiotic_begin(&s->dev, SYMMOD_MSR_FIRST, SYMMOD_MSRS,
+						LICHEN_FEATURE_MODULE, &s->symbiotic);
+	if (status == 0 && !s->module) {
+		host->error(s->dev.in, "this host reads no modules");
+		status = -LICHEN_ENODEV;
 	}
-	status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->tick);
-	if (status == 0)
-		status = s->symbiotic->msr_claim(s->dev.in, SYMMOD_MSR_FIRST, SYMMOD_MSRS,
-						 &handle);
-	if (status == 0)
-		status = s->symbiotic->offer(s->dev.in, LICHEN_FEATURE_MODULE);
 	return status;
 }
 

@@ -12,6 +12,7 @@
 #include <lichen/guest/discovery.h>
 #include <lichen/sdk/control.h>
 #include <lichen/sdk/directory.h>
+#include <lichen/sdk/symbiotic.h>
 #include <lichen/symbiotic.h>
 
 enum {

@@ -173,23 +173,13 @@ static lichen_status symspy_realize(void *self)
 {
 	struct symspy *s = self;
 	const struct lichen_host *host = s->dev.host;
-	lichen_handle handle;
-	lichen_status status;
+	lichen_status status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->update);
 
-	s->symbiotic = host->interface(s->dev.in, LICHEN_SYMBIOTIC_HOST);
 	s->control = host->interface(s->dev.in, LICHEN_CONTROL_HOST);
-	if (!s->symbiotic) {
-		host->error(s->dev.in, "the VM has no discovery block: its profile has no "
-				       "`symbiotic` key");
-		return -LICHEN_ENODEV;
-	}
-	status = host->timer_create(s->dev.in, LICHEN_CLOCK_HOST, 0, &s->update);
 	if (status == 0)
-		status = s->symbiotic->msr_claim(s->dev.in, SYMSPY_MSR_FIRST, SYMSPY_MSRS,
-						 &handle);
-	if (status == 0)
-		status = s->symbiotic->offer(s->dev.in,
-					     LICHEN_FEATURE_SPY | LICHEN_FEATURE_SPY_HOST);
+		status = lichen_symbiotic_begin(&s->dev, SYMSPY_MSR_FIRST, SYMSPY_MSRS,
+						LICHEN_FEATURE_SPY | LICHEN_FEATURE_SPY_HOST,
+						&s->symbiotic);
 	return status;
 }
 

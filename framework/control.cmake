@@ -11,6 +11,7 @@ target_sources(lichen PRIVATE
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_meta.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_metrics.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_plugin.c
+	${CMAKE_CURRENT_LIST_DIR}/control/methods_symbiotic.c
 	${CMAKE_CURRENT_LIST_DIR}/control/methods_vm.c
 	${CMAKE_CURRENT_LIST_DIR}/control/name.c
 	${CMAKE_CURRENT_LIST_DIR}/control/relay.c

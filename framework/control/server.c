@@ -161,8 +161,9 @@ const struct lichen_control lichen_control = {
 };
 
 const struct fw_methods *const fw_method_groups[] = {
-	&fw_methods_meta, &fw_methods_vm,      &fw_methods_console, &fw_methods_device,
-	&fw_methods_dump, &fw_methods_metrics, &fw_methods_plugin,  NULL,
+	&fw_methods_meta,   &fw_methods_vm,	   &fw_methods_console,
+	&fw_methods_device, &fw_methods_dump,	   &fw_methods_metrics,
+	&fw_methods_plugin, &fw_methods_symbiotic, NULL,
 };
 
 int lichen_control_schema(FILE *to)

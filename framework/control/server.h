@@ -110,7 +110,8 @@ uint32_t fw_relay_attached(const struct fw_relay *relay);
 
 extern const struct fw_methods *const fw_method_groups[]; /* NULL-terminated */
 extern const struct fw_methods fw_methods_meta, fw_methods_vm, fw_methods_console,
-	fw_methods_device, fw_methods_dump, fw_methods_metrics, fw_methods_plugin;
+	fw_methods_device, fw_methods_dump, fw_methods_metrics, fw_methods_plugin,
+	fw_methods_symbiotic;
 
 /* Fails the call with the first of the sentences, which are cleared. */
 void fw_call_diags(struct fw_call *call, lichen_status status, struct fw_diags *diags);

@@ -225,6 +225,26 @@ TEST(status_has_all_that_the_schema_requires)
 	stop_and_finish();
 }
 
+TEST(a_vm_says_whether_it_is_symbiotic)
+{
+	json_t *info;
+
+	start(STEPS);
+	info = talk_call(&talk, "symbiotic.info", NULL);
+	CHECK_EQ(1, json_object_size(info));
+	CHECK(json_is_false(json_object_get(info, "block")));
+	json_decref(info);
+	stop_and_finish();
+	start(STEPS "symbiotic: []\n");
+	info = talk_call(&talk, "symbiotic.info", NULL);
+	CHECK(json_is_true(json_object_get(info, "block")));
+	CHECK_STR("0x0", json_string_value(json_object_get(info, "offered")));
+	CHECK_STR("0x4c696300", json_string_value(json_object_get(info, "msrs")));
+	json_decref(info);
+	CHECK_EQ(-32602, talk_fails(&talk, "symbiotic.info", "{\"id\":1}", "id"));
+	stop_and_finish();
+}
+
 static void does(const char *method)
 {
 	json_t *result = talk_call(&talk, method, NULL);

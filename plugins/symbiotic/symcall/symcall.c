@@ -21,10 +21,10 @@ enum { SYMCALL_MSR_FIRST = LICHEN_MSR_CALL_VCPU, SYMCALL_MSRS = 0x10 };
 
 static const struct lichen_param symcall_params[] = {
 	LICHEN_PARAM(struct symcall, timeout, .unit = LICHEN_UNIT_NS, .min = 1000,
-		     .max = 60000000000, .fallback = 50000000,
+		     .max = SYMCALL_DIRECT_MAX, .fallback = 50000000,
 		     .help = "after which a direct call is abandoned"),
 	LICHEN_PARAM(struct symcall, deferred_timeout, .unit = LICHEN_UNIT_NS, .min = 1000,
-		     .max = 3600000000000, .fallback = 5000000000,
+		     .max = SYMCALL_DEFERRED_MAX, .fallback = 5000000000,
 		     .help = "after which nobody waits for a deferred call any more"),
 };
 

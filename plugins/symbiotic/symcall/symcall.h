@@ -23,6 +23,10 @@ enum {
 	SYMCALL_FLAGS = 8,     /* kinds of moments that are counted */
 };
 
+/* ns that a caller, or the profile, may give a call. */
+#define SYMCALL_DIRECT_MAX UINT64_C(60000000000)
+#define SYMCALL_DEFERRED_MAX UINT64_C(3600000000000)
+
 /* What a vCPU was doing when it was called: enum lichen_vcpu_flag's bits, and two more. */
 enum { SYMCALL_AT_SWAPGS = 6, SYMCALL_AT_USER_CR3 = 7 };
 

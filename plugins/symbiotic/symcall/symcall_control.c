@@ -141,6 +141,29 @@ static void symcall_functions(struct symcall *s, uint64_t token)
 	lichen_control_answer(&s->dev, s->control, token, all);
 }
 
+/* A vCPU is the caller's for so long, and a slot: what is beyond has no use, and would be a
+ * mistake of units.  0: told. */
+static int symcall_fits(struct symcall *s, uint64_t token,
+			const struct symcall_request *request)
+{
+	const int direct = (request->flags & LICHEN_CALL_DIRECT) != 0;
+	const uint64_t most = direct ? SYMCALL_DIRECT_MAX : SYMCALL_DEFERRED_MAX;
+
+	if (request->allowed > most)
+		lichen_control_refuse(&s->dev, s->control, token, -LICHEN_ERANGE,
+				      "deadline: more than the %s of a %s call",
+				      direct ? "1min" : "60min",
+				      direct ? "direct" : "deferred");
+	else if (request->vcpu != LICHEN_SYMCALL_ANY && !direct)
+		lichen_control_refuse(&s->dev, s->control, token, -LICHEN_EINVAL,
+				      "vcpu: function %s cannot be called on a vCPU, only "
+				      "deferred",
+				      request->name);
+	else
+		return 1;
+	return 0;
+}
+
 /* Of a call that is asked for: NULL and an answer, or what it is. */
 static struct symcall_request *symcall_asked(struct symcall *s, uint64_t token,
 					     const json_t *parameters)
@@ -167,8 +190,12 @@ static struct symcall_request *symcall_asked(struct symcall *s, uint64_t token,
 	if (lichen_control_number(parameters, "vcpu", &vcpu) < 0 || vcpu > UINT32_MAX)
 		vcpu = UINT32_MAX - 1; /* no such one */
 	status = symcall_request_new(s, name, mode, (uint32_t)vcpu, deadline, &request);
-	if (status == 0)
-		return request;
+	if (status == 0) {
+		if (symcall_fits(s, token, request))
+			return request;
+		symcall_request_free(s, request);
+		return NULL;
+	}
 	if (status == -LICHEN_ERANGE)
 		lichen_control_refuse(&s->dev, s->control, token, status,
 				      "vcpu: not one of the VM's %u",

@@ -420,6 +420,12 @@ TEST(what_is_asked_wrongly_is_refused_in_one_sentence)
 		  -LICHEN_ENODEV },
 		{ "{\"function\": \"lichen.echo\", \"arguments\": [1, 2, \"x\", 4]}",
 		  "it takes 3", -LICHEN_EINVAL },
+		{ "{\"function\": \"test.slow\", \"vcpu\": 0}", "only deferred",
+		  -LICHEN_EINVAL },
+		{ "{\"function\": \"lichen.echo\", \"deadline_ns\": 60000000001}",
+		  "more than the 1min of a direct call", -LICHEN_ERANGE },
+		{ "{\"function\": \"test.slow\", \"deadline_ns\": \"0x34630b8a001\"}",
+		  "more than the 60min of a deferred call", -LICHEN_ERANGE },
 	};
 	struct th *th = started();
 
@@ -428,6 +434,7 @@ TEST(what_is_asked_wrongly_is_refused_in_one_sentence)
 	guest_registers(th);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		answered(th, call(th, bad[i].parameters), bad[i].status, bad[i].part);
+	info_says(th, "\"under_way\":0");
 	th_destroy(th);
 }
 

@@ -181,11 +181,15 @@ static void symspy_read_all(struct symspy *s, uint64_t token, const char *name, 
 		return;
 	}
 	json_decref(all);
-	lichen_control_refuse(&s->dev, s->control, token, failed, "record %.60s: %s", name,
-			      s->symbiotic->agreed(s->dev.in) & LICHEN_FEATURE_SPY
-				      ? symspy_reason(failed)
-				      : "the guest has no symbiotic side, or has not agreed to "
-					"SymSpy");
+	if (!(s->symbiotic->agreed(s->dev.in) & LICHEN_FEATURE_SPY))
+		lichen_control_refuse(
+			&s->dev, s->control, token, -LICHEN_ENODEV,
+			"record %.60s: the guest has no symbiotic side, or has not "
+			"agreed to SymSpy",
+			name);
+	else
+		lichen_control_refuse(&s->dev, s->control, token, failed, "record %.60s: %s",
+				      name, symspy_reason(failed));
 }
 
 static void symspy_read_one(struct symspy *s, uint64_t token, const json_t *parameters)

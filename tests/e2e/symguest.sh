@@ -33,7 +33,7 @@ bad_waits() {
 
 check "a guest that does wrong on request comes up" bad_waits
 check "user code rings no doorbell" symbiotic 1 sym_user 'pebble: user code rings nothing'
-for guest in sym sym_bad sym_msrs sym_user; do
+for guest in sym sym_bad sym_msrs sym_poses sym_user; do
 	check "$guest on a VMM that is not symbiotic passes" plain $guest
 done
 finish

@@ -36,6 +36,12 @@ enum cli_commands {
 	CLI_PLUGIN_RELOAD = 1 << 17,
 	CLI_METRICS = 1 << 18,
 	CLI_TOP = 1 << 19,
+	CLI_SYM_INFO = 1 << 20,
+	CLI_SYM_SPY = 1 << 21,
+	CLI_SYM_CALL = 1 << 22,
+	CLI_SYM_LIST = 1 << 23,
+	CLI_SYM_PUSH = 1 << 24,
+	CLI_SYM_DROP = 1 << 25,
 };
 
 struct cli_options;
@@ -65,7 +71,10 @@ struct cli_options {
 	const char *log_file; /* of a detached VM; NULL: none */
 	const char *escape;   /* of console */
 	uint64_t timeout_ns;  /* of device remove; 30 s unless --timeout says otherwise */
-	int detach, force, warm, backend, no_instance, once;
+	const char *guest;    /* of ps: the VM whose processes are meant */
+	uint64_t deadline_ns; /* of sym call; 0: the profile's */
+	int64_t vcpu;	      /* -1: not said */
+	int detach, force, warm, backend, no_instance, once, follow;
 	uint32_t strict; /* LICHEN_STRICT is 1 */
 	int help;
 };
@@ -112,6 +121,22 @@ void cli_console_open(int32_t *input, int32_t *output);
 enum { CLI_WHY_SIZE = 128 };
 int cli_sandbox_run(int (*work)(void *context, FILE *to), void *context, char **text,
 		    size_t *size, char why[static CLI_WHY_SIZE]);
+
+/* Text that is not ours: control characters, those of U+0080 to U+009F too, become '?'. */
+void cli_put(const char *text, FILE *to);
+
+/* Columns as wide as they need; those of numbers stand at the right.  The first row is the
+ * head; a cell for which there is no memory is left out. */
+enum { CLI_COLUMNS_MAX = 80 };
+struct cli_table {
+	char **cells;
+	size_t columns, count, room;
+};
+void cli_table_open(struct cli_table *table, size_t columns);
+__attribute__((format(printf, 2, 3))) void cli_table_add(struct cli_table *table,
+							 const char *format, ...);
+/* Prints it on standard output, and frees it. */
+void cli_table_close(struct cli_table *table, int indent);
 
 /* A plugin's description, as lichen_plugin_describe() wrote it, for people.  0, or -1:
  * it is not such a description. */
@@ -160,6 +185,7 @@ void cli_terminal_close(struct cli_terminal *terminal);
 
 int cli_run(const struct cli_options *options);
 int cli_ps(const struct cli_options *options);
+int cli_ps_guest(const struct cli_options *options);
 int cli_stop(const struct cli_options *options);
 int cli_pause(const struct cli_options *options);
 int cli_resume(const struct cli_options *options);
@@ -175,6 +201,12 @@ int cli_device_list(const struct cli_options *options);
 int cli_device_add(const struct cli_options *options);
 int cli_device_remove(const struct cli_options *options);
 int cli_device_dump(const struct cli_options *options);
+int cli_sym_info(const struct cli_options *options);
+int cli_sym_spy(const struct cli_options *options);
+int cli_sym_call(const struct cli_options *options);
+int cli_sym_list(const struct cli_options *options);
+int cli_sym_push(const struct cli_options *options);
+int cli_sym_drop(const struct cli_options *options);
 int cli_check(const struct cli_options *options);
 int cli_plugin_list(const struct cli_options *options);
 int cli_plugin_info(const struct cli_options *options);

@@ -29,17 +29,6 @@ static int info_flag(const json_t *json, const char *key)
 	return json_is_true(json_object_get(json, key));
 }
 
-/* Control characters, those of U+0080 to U+009F too, become '?'. */
-static void info_put(const char *text, FILE *to)
-{
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		const int wide = c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f;
-
-		fputc(*c < 0x20 || *c == 0x7f || wide ? '?' : *c, to);
-		c += wide;
-	}
-}
-
 /* As fprintf, with nothing but what is seen. */
 __attribute__((format(printf, 2, 3))) static void info_say(FILE *to, const char *format, ...)
 {
@@ -51,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static void info_say(FILE *to, const char 
 		text = NULL;
 	va_end(args);
 	if (text)
-		info_put(text, to);
+		cli_put(text, to);
 	free(text);
 }
 
@@ -63,7 +52,7 @@ static void info_help(const json_t *item, int depth, FILE *to)
 	fputc('\n', to);
 	if (help) {
 		fprintf(to, "%*s", 6 + 4 * depth, "");
-		info_put(help, to);
+		cli_put(help, to);
 		fputc('\n', to);
 	}
 }

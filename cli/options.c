@@ -16,21 +16,26 @@
 void cli_say(const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	fputs("lichen: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	fputs("lichen: ", stderr);
+	cli_put(text ? text : "out of memory", stderr); /* it may have a guest's words in it */
+	fputc('\n', stderr);
+	free(text);
 }
 
-/* "500ms", "30s", "2min", "0". */
+/* "200us", "500ms", "30s", "2min", "0". */
 static int cli_time(const char *text, uint64_t *ns)
 {
 	static const struct {
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
+		{ "us", 1000 },
 		{ "ms", 1000000 },
 		{ "s", UINT64_C(1000000000) },
 		{ "min", UINT64_C(60000000000) },
@@ -55,6 +60,19 @@ static int cli_time(const char *text, uint64_t *ns)
 		return 0;
 	}
 	return -1;
+}
+
+static int cli_number(const char *text, unsigned long max, int64_t *number)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (end == text || *end || errno || text[0] == '-' || value > max)
+		return -1;
+	*number = (int64_t)value;
+	return 0;
 }
 
 static int cli_set(struct cli_options *options, const char *set)
@@ -121,6 +139,22 @@ static int cli_option(struct cli_options *options, int option, const char *value
 	case 'B':
 		options->backend = 1;
 		return 0;
+	case 'g':
+		options->guest = value;
+		return 0;
+	case 'F':
+		options->follow = 1;
+		return 0;
+	case 'V':
+		if (cli_number(value, UINT32_MAX - 1, &options->vcpu) == 0)
+			return 0;
+		cli_say("--vcpu %s: not the number of a vCPU", value);
+		return LICHEN_VM_BAD_INPUT;
+	case 'D':
+		if (cli_time(value, &options->deadline_ns) == 0 && options->deadline_ns)
+			return 0;
+		cli_say("--deadline %s: not a time such as 200us, 50ms or 10s", value);
+		return LICHEN_VM_BAD_INPUT;
 	case 'T':
 		if (cli_time(value, &options->timeout_ns) == 0)
 			return 0;
@@ -165,6 +199,13 @@ static const struct cli_known {
 	  "how long guest and instance have to let go: 500ms, 30s (the default), 2min" },
 	{ "--no-instance", NULL, 'N', CLI_PLUGIN_LOAD, "makes no instance of it" },
 	{ "--once", NULL, '1', CLI_TOP, "prints one frame, and needs no terminal" },
+	{ "--guest", "VM", 'g', CLI_PS,
+	  "the processes of that VM's guest, as the guest lists them" },
+	{ "--follow", NULL, 'F', CLI_SYM_SPY, "once a second, until it is interrupted" },
+	{ "--vcpu", "N", 'V', CLI_SYM_SPY | CLI_SYM_CALL,
+	  "spy: that vCPU's records alone; call: on that vCPU" },
+	{ "--deadline", "T", 'D', CLI_SYM_CALL,
+	  "after which the call is given up: 200us, 50ms, 10s; else what the profile says" },
 	{ "--backend", NULL, 'B', CLI_DEVICE_ADD, "the entry is one of backends:" },
 	{ "--escape", "KEY", 'e', CLI_CONSOLE,
 	  "key that starts a command: ctrl-a (the default), ctrl- and a letter, or none" },
@@ -281,6 +322,7 @@ int cli_options_read(struct cli_options *options, int argc, char **argv,
 	*options = (struct cli_options){ .strict = strict && strcmp(strict, "1") == 0,
 					 .stop_timeout_ns = CLI_STOP_TIMEOUT_NS,
 					 .timeout_ns = CLI_STOP_TIMEOUT_NS,
+					 .vcpu = -1,
 					 .log_level = LICHEN_LOG_INFO,
 					 .plugin_path = getenv("LICHEN_PLUGIN_PATH") };
 	status = cli_options_parse(options, argc, argv, command);

@@ -12,14 +12,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "remote.h"
+#include "top.h"
 
-enum { TOP_MS = 1000, TOP_LINES = 24, TOP_WINDOWS = 64, TOP_HEAD = 7 };
+enum { TOP_MS = 1000, TOP_LINES = 24, TOP_WINDOWS = 64, TOP_HEAD = 8 };
 
 /* What is shown: two answers and the time between them. */
 struct top {
 	const json_t *before, *now, *status;
+	struct cli_top_guest guest;
 	double seconds;
 	int lines, left; /* of the screen; not yet written */
 	int live;	 /* 1: each line clears what was there */
@@ -56,6 +56,8 @@ static void top_head(struct top *top)
 	       cli_text(top->status, "console"),
 	       json_integer_value(json_object_get(top->status, "clients")));
 	top_end_line(top);
+	if (cli_top_guest_line(&top->guest))
+		top_end_line(top);
 	top_end_line(top);
 }
 
@@ -66,6 +68,8 @@ static void top_vcpus(struct top *top, int lines)
 
 	printf("%4s %6s %9s %9s %9s %9s %12s", "VCPU", "CPU%", "IO/S", "MMIO/S", "MSR/S",
 	       "OTHER/S", "DISPATCH");
+	if (top->guest.tasks)
+		fputs(" TASK", stdout);
 	top_end_line(top);
 	json_array_foreach(list, i, vcpu)
 	{
@@ -77,6 +81,7 @@ static void top_vcpus(struct top *top, int lines)
 		const double mean =
 			sampled ? (double)cli_hex(vcpu, "sampled_ns") / 1000 / (double)sampled
 				: 0;
+		char task[CLI_TOP_TASK];
 
 		if (lines-- == 0)
 			return;
@@ -85,6 +90,10 @@ static void top_vcpus(struct top *top, int lines)
 		       top_rate(before, exits, "mmio", s), top_rate(before, exits, "msr", s),
 		       top_rate(before, exits, "kick", s) + top_rate(before, exits, "other", s),
 		       mean);
+		cli_top_guest_task(&top->guest, i, task);
+		if (task[0])
+			(void)putchar(' ');
+		cli_put(task, stdout);
 		top_end_line(top);
 	}
 	top_end_line(top);
@@ -196,8 +205,10 @@ static int top_round(struct cli_remote *remote, struct top *top, json_t **before
 			(double)(cli_hex(now, "uptime_ns") - cli_hex(*before, "uptime_ns")) /
 			1e9;
 		top->lines = top->live ? top_lines() : 4096;
+		cli_top_guest_ask(remote, &top->guest);
 		if (*before || !top->live)
 			top_frame(top);
+		cli_top_guest_clear(&top->guest);
 		json_decref(*before);
 		*before = json_incref(now);
 	}

@@ -67,9 +67,12 @@ static json_t *ps_ask(const char *name)
 
 int cli_ps(const struct cli_options *options)
 {
-	json_t *list = json_array();
+	json_t *list;
 	struct cli_names names;
 
+	if (options->guest)
+		return cli_ps_guest(options);
+	list = json_array();
 	if (cli_names_find(&names)) {
 		cli_say("out of memory");
 		json_decref(list);

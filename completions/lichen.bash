@@ -37,6 +37,27 @@ _lichen_ids()
 	done
 }
 
+# What a guest shares, offers or has taken: names for spy, call, drop.
+_lichen_sym()
+{
+	case $2 in
+	spy) "${COMP_WORDS[0]}" sym info "$1" 2>/dev/null | _lichen_below RECORD ;;
+	call) "${COMP_WORDS[0]}" sym info "$1" 2>/dev/null | _lichen_below FUNCTION ;;
+	drop) "${COMP_WORDS[0]}" sym list "$1" 2>/dev/null | _lichen_below NAME ;;
+	esac
+}
+
+# _lichen_below HEAD: first words of the table with that head.
+_lichen_below()
+{
+	local on=
+	while read -r name rest; do
+		[[ -z $on || $name != *: ]] || break
+		[[ -z $on ]] || printf '%s\n' "$name"
+		[[ $name == "$1" ]] && on=1
+	done
+}
+
 _lichen_words()
 {
 	mapfile -t COMPREPLY < <(compgen -W "$*" -- "${COMP_WORDS[COMP_CWORD]}")
@@ -49,7 +70,7 @@ _lichen()
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		_lichen_words run check ps stop pause resume reset console metrics top device schema plugin --help --version
+		_lichen_words run check ps stop pause resume reset console metrics top device sym schema plugin --help --version
 		return
 	fi
 	if [[ $command == plugin ]]; then
@@ -73,8 +94,23 @@ _lichen()
 		fi
 		command="device ${COMP_WORDS[2]}"
 	fi
+	if [[ $command == sym ]]; then
+		if ((COMP_CWORD == 2)); then
+			_lichen_words info spy call list push drop
+			return
+		fi
+		command="sym ${COMP_WORDS[2]}"
+	fi
 	case $prev in
-	--name | --set) return ;;
+	--name | --set | --vcpu) return ;;
+	--guest)
+		_lichen_words "$(_lichen_vms)"
+		return
+		;;
+	--deadline)
+		_lichen_words 200us 50ms 10s 1min
+		return
+		;;
 	--stop-timeout | --timeout)
 		_lichen_words 0 500ms 10s 30s 2min
 		return
@@ -98,7 +134,11 @@ _lichen()
 	"plugin list" | "plugin info" | "plugin reload") options="--plugin-path --json --help" ;;
 	"plugin load") options="--no-instance --plugin-path --json --help" ;;
 	"plugin unload") options="--force --timeout --json --help" ;;
-	ps | pause | resume) options="--json --help" ;;
+	ps) options="--guest --json --help" ;;
+	pause | resume) options="--json --help" ;;
+	"sym info" | "sym list" | "sym push" | "sym drop") options="--json --help" ;;
+	"sym spy") options="--follow --vcpu --json --help" ;;
+	"sym call") options="--vcpu --deadline --json --help" ;;
 	stop) options="--stop-timeout --json --help" ;;
 	reset) options="--warm --json --help" ;;
 	console) options="--force --escape --help" ;;
@@ -119,6 +159,15 @@ _lichen()
 			_lichen_words "$(_lichen_vms)"
 		elif ((COMP_CWORD == 4)) && [[ $command == *remove || $command == *dump ]]; then
 			_lichen_words "$(_lichen_ids "${COMP_WORDS[3]}")"
+		fi
+		;;
+	sym*)
+		if ((COMP_CWORD == 3)); then
+			_lichen_words "$(_lichen_vms)"
+		elif [[ $command == *push ]] && ((COMP_CWORD == 4)); then
+			_lichen_files '*.ko' '*.o'
+		elif ((COMP_CWORD == 4)); then
+			_lichen_words "$(_lichen_sym "${COMP_WORDS[3]}" "${command#sym }")"
 		fi
 		;;
 	stop | pause | resume | reset | console | metrics | top) _lichen_words "$(_lichen_vms)" ;;

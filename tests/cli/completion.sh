@@ -25,6 +25,8 @@ commands >"$scratch/commands"
 check "bash: commands" offers "$scratch/first" ""
 sed -n 's/^plugin //p' "$scratch/commands" >"$scratch/second"
 check "bash: words of plugin" offers "$scratch/second" plugin ""
+sed -n 's/^sym //p' "$scratch/commands" >"$scratch/sym"
+check "bash: words of sym" offers "$scratch/sym" sym ""
 while read -r first second; do
 	# shellcheck disable=SC2086
 	options_of $first $second >"$scratch/options"
@@ -87,6 +89,7 @@ ZSH
 	}
 	check "zsh: commands" zsh_offers "$scratch/first" "lichen "
 	check "zsh: words of plugin" zsh_offers "$scratch/second" "lichen plugin "
+	check "zsh: words of sym" zsh_offers "$scratch/sym" "lichen sym "
 	while read -r first second; do
 		# shellcheck disable=SC2086
 		options_of $first $second >"$scratch/options"

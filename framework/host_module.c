@@ -6,21 +6,16 @@
 #include "host.h"
 #include "vm.h"
 
-static lichen_status fw_module_open(struct lichen_instance *in, int32_t descriptor,
-				    const char *name, const struct lichen_module_info **info,
-				    lichen_handle *handle)
+/* Enters what was opened, or not for the reason `status`, in the ledger.  Owns the claim. */
+static lichen_status fw_module_opened(struct fw_claim *claim, lichen_status status,
+				      const struct ld_error *error,
+				      const struct lichen_module_info **info,
+				      lichen_handle *handle)
 {
-	struct fw_claim *claim = fw_claim_new(in, FW_CLAIM_MODULE, 0);
-	struct ld_error error = { "" };
-	struct fw_module *module;
-	lichen_status status;
+	struct fw_module *module = &claim->module;
 
-	if (!claim)
-		return -LICHEN_ENOMEM;
-	module = &claim->module;
-	status = ld_module_open(&module->file, descriptor, name, &error);
 	if (status < 0) {
-		fw_host.error(in, "%s", error.text);
+		fw_host.error(claim->in, "%s", error->text);
 		free(claim);
 		return status;
 	}
@@ -41,6 +36,35 @@ static lichen_status fw_module_open(struct lichen_instance *in, int32_t descript
 	}
 	*info = &module->info;
 	return 0;
+}
+
+static lichen_status fw_module_open(struct lichen_instance *in, int32_t descriptor,
+				    const char *name, const struct lichen_module_info **info,
+				    lichen_handle *handle)
+{
+	struct fw_claim *claim = fw_claim_new(in, FW_CLAIM_MODULE, 0);
+	struct ld_error error = { "" };
+
+	if (!claim)
+		return -LICHEN_ENOMEM;
+	return fw_module_opened(claim,
+				ld_module_open(&claim->module.file, descriptor, name, &error),
+				&error, info, handle);
+}
+
+static lichen_status fw_module_open_bytes(struct lichen_instance *in, const void *bytes,
+					  uint64_t size, const char *name,
+					  const struct lichen_module_info **info,
+					  lichen_handle *handle)
+{
+	struct fw_claim *claim = fw_claim_new(in, FW_CLAIM_MODULE, 0);
+	struct ld_error error = { "" };
+
+	if (!claim)
+		return -LICHEN_ENOMEM;
+	return fw_module_opened(
+		claim, ld_module_open_bytes(&claim->module.file, bytes, size, name, &error),
+		&error, info, handle);
 }
 
 void fw_module_close(struct fw_module *module)
@@ -125,4 +149,5 @@ const struct lichen_module_host fw_module_host = {
 	.link = fw_module_link,
 	.read = fw_module_read,
 	.close = fw_module_drop,
+	.open_bytes = fw_module_open_bytes,
 };

@@ -15,6 +15,18 @@ static int ld_inside(uint64_t size, uint64_t offset, uint64_t length)
 	return offset <= size && length <= size - offset;
 }
 
+static lichen_status ld_module_large(struct ld_error *error)
+{
+	ld_error_set(error, "module: larger than 64 MiB");
+	return -LICHEN_E2BIG;
+}
+
+static lichen_status ld_module_no_memory(struct ld_error *error)
+{
+	ld_error_set(error, "module: out of memory");
+	return -LICHEN_ENOMEM;
+}
+
 static lichen_status ld_module_read(struct ld_module *module, int descriptor,
 				    struct ld_error *error)
 {
@@ -41,13 +53,10 @@ static lichen_status ld_module_read(struct ld_module *module, int descriptor,
 		if (got == 0)
 			return 0;
 		module->size += (uint64_t)got;
-		if (module->size > LD_MODULE_FILE_MAX) {
-			ld_error_set(error, "module: larger than 64 MiB");
-			return -LICHEN_E2BIG;
-		}
+		if (module->size > LD_MODULE_FILE_MAX)
+			return ld_module_large(error);
 	}
-	ld_error_set(error, "module: out of memory");
-	return -LICHEN_ENOMEM;
+	return ld_module_no_memory(error);
 }
 
 static lichen_status ld_module_header(struct ld_module *module, struct ld_error *error)
@@ -241,14 +250,12 @@ static lichen_status ld_module_judge(struct ld_module *module, const char *name,
 	return status == 0 ? ld_module_layout(module, error) : status;
 }
 
-lichen_status ld_module_open(struct ld_module *module, int descriptor, const char *name,
-			     struct ld_error *error)
+/* Of bytes that are read, or not for the reason `status`. */
+static lichen_status ld_module_begin(struct ld_module *module, lichen_status status,
+				     const char *name, struct ld_error *error)
 {
 	SHA2_CTX context;
-	lichen_status status;
 
-	*module = (struct ld_module){ .kind = LD_MODULE_LINUX };
-	status = ld_module_read(module, descriptor, error);
 	if (status == 0)
 		status = ld_module_judge(module, name, error);
 	if (status < 0) {
@@ -259,6 +266,33 @@ lichen_status ld_module_open(struct ld_module *module, int descriptor, const cha
 	SHA256Update(&context, module->bytes, module->size);
 	SHA256Final(module->hash, &context);
 	return 0;
+}
+
+lichen_status ld_module_open(struct ld_module *module, int descriptor, const char *name,
+			     struct ld_error *error)
+{
+	*module = (struct ld_module){ .kind = LD_MODULE_LINUX };
+	return ld_module_begin(module, ld_module_read(module, descriptor, error), name, error);
+}
+
+static lichen_status ld_module_copy(struct ld_module *module, const void *bytes, uint64_t size,
+				    struct ld_error *error)
+{
+	if (size > LD_MODULE_FILE_MAX)
+		return ld_module_large(error);
+	module->bytes = malloc(size + 1);
+	if (!module->bytes)
+		return ld_module_no_memory(error);
+	memcpy(module->bytes, bytes, size);
+	module->size = size;
+	return 0;
+}
+
+lichen_status ld_module_open_bytes(struct ld_module *module, const void *bytes, uint64_t size,
+				   const char *name, struct ld_error *error)
+{
+	*module = (struct ld_module){ .kind = LD_MODULE_LINUX };
+	return ld_module_begin(module, ld_module_copy(module, bytes, size, error), name, error);
 }
 
 void ld_module_clear(struct ld_module *module)

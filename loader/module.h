@@ -48,6 +48,9 @@ struct ld_module {
  */
 lichen_status ld_module_open(struct ld_module *module, int descriptor, const char *name,
 			     struct ld_error *error);
+/* The same, of `size` bytes, which are copied. */
+lichen_status ld_module_open_bytes(struct ld_module *module, const void *bytes, uint64_t size,
+				   const char *name, struct ld_error *error);
 void ld_module_clear(struct ld_module *module);
 
 /* The address of a symbol that the guest exports, or 0. */

@@ -9,13 +9,11 @@
 
 enum { TH_MODULE_MAX = 4 << 20 };
 
-static lichen_status th_module_open(struct lichen_instance *in, int32_t descriptor,
-				    const char *name, const struct lichen_module_info **info,
-				    lichen_handle *handle)
+/* Owns the bytes, which end with a NUL. */
+static lichen_status th_module_begin(struct th *th, uint8_t *bytes, ssize_t size,
+				     const char *name, const struct lichen_module_info **info,
+				     lichen_handle *handle)
 {
-	TH_GUARD(in, LICHEN_MODULE_HOST " open", TH_REALIZED | TH_FROM_RUNNING, TH_CONTROL);
-	uint8_t *bytes = th_alloc(TH_MODULE_MAX + 1);
-	const ssize_t size = pread(descriptor, bytes, TH_MODULE_MAX, 0);
 	char kind[16], own[64];
 	struct th_object *o;
 
@@ -37,6 +35,32 @@ static lichen_status th_module_open(struct lichen_instance *in, int32_t descript
 	*info = &o->info;
 	*handle = o->handle;
 	return 0;
+}
+
+static lichen_status th_module_open(struct lichen_instance *in, int32_t descriptor,
+				    const char *name, const struct lichen_module_info **info,
+				    lichen_handle *handle)
+{
+	TH_GUARD(in, LICHEN_MODULE_HOST " open", TH_REALIZED | TH_FROM_RUNNING, TH_CONTROL);
+	uint8_t *bytes = th_alloc(TH_MODULE_MAX + 1);
+
+	return th_module_begin(th, bytes, pread(descriptor, bytes, TH_MODULE_MAX, 0), name,
+			       info, handle);
+}
+
+static lichen_status th_module_open_bytes(struct lichen_instance *in, const void *from,
+					  uint64_t size, const char *name,
+					  const struct lichen_module_info **info,
+					  lichen_handle *handle)
+{
+	TH_GUARD(in, LICHEN_MODULE_HOST " open_bytes", TH_REALIZED | TH_FROM_RUNNING,
+		 TH_CONTROL);
+	uint8_t *bytes = th_alloc(TH_MODULE_MAX + 1);
+
+	if (size > TH_MODULE_MAX)
+		size = 0;
+	memcpy(bytes, from, size);
+	return th_module_begin(th, bytes, (ssize_t)size, name, info, handle);
 }
 
 static lichen_status th_module_link(struct lichen_instance *in, lichen_handle handle,
@@ -77,4 +101,5 @@ const struct lichen_module_host th_module_host = {
 	.link = th_module_link,
 	.read = th_module_read,
 	.close = th_module_close,
+	.open_bytes = th_module_open_bytes,
 };

@@ -54,6 +54,12 @@ struct lichen_module_host {
 			      void *to, uint64_t size);
 	/* [control, realized to running] */
 	void (*close)(struct lichen_instance *in, lichen_handle handle);
+	/* open(), of a file whose `size` bytes are here; they are copied.  The same errors.
+	 * [control, realized to running] */
+	lichen_status (*open_bytes)(struct lichen_instance *in, const void *bytes,
+				    uint64_t size, const char *name,
+				    const struct lichen_module_info **info,
+				    lichen_handle *handle);
 };
 
 #ifdef __cplusplus

@@ -78,6 +78,7 @@ static lichen_status symmod_write(struct symmod *s, uint32_t msr, uint64_t value
 	symmod_forget(s, "the guest registered its page anew");
 	s->page_at = value;
 	s->page = page;
+	symmod_announce(s);
 	return 0;
 }
 
@@ -116,6 +117,7 @@ static const struct lichen_symbiotic_ops symmod_symbiotic = {
 static const struct lichen_provide symmod_provides[] = {
 	LICHEN_PROVIDE(LICHEN_SYMBIOTIC, symmod_symbiotic),
 	LICHEN_PROVIDE(LICHEN_CONTROL, symmod_control),
+	LICHEN_PROVIDE(LICHEN_SYMMOD, symmod_ops),
 };
 
 /* Each line a hash, with or without "sha256:". */
@@ -163,7 +165,7 @@ static lichen_status symmod_realize(void *self)
 /* [control, running] */
 static lichen_status symmod_pause(void *self)
 {
-	symmod_forget(self, "cancelled by a pause");
+	symmod_cancel(self, "cancelled by a pause");
 	symmod_sweep(self);
 	return 0;
 }
@@ -183,7 +185,7 @@ static lichen_status symmod_reset(void *self, uint32_t kind)
 /* [control, running or paused] */
 static lichen_status symmod_quiesce(void *self)
 {
-	symmod_forget(self, "the plugin goes");
+	symmod_cancel(self, "the plugin goes");
 	symmod_sweep(self);
 	return 0;
 }
@@ -254,6 +256,7 @@ static const struct lichen_class symmod_class = {
 	.post_load = symmod_post_load,
 	.destroy = symmod_destroy,
 	.timer = symmod_timer,
+	.client = symmod_client,
 };
 
 LICHEN_SYMBIOTIC_PLUGIN("symmod", "1.0", symmod_class);

@@ -28,7 +28,7 @@ static const struct lichen_control_method symmod_methods[] = {
 			  .result = "{\"type\": \"object\"}" },
 };
 
-static void symmod_hex(const uint8_t hash[32], char text[65])
+void symmod_hex(const uint8_t hash[32], char text[65])
 {
 	for (uint32_t i = 0; i < 32; i++)
 		(void)snprintf(text + 2 * i, 3, "%02x", hash[i]);
@@ -75,15 +75,6 @@ static void symmod_list(struct symmod *s, uint64_t token)
 	lichen_control_answer(&s->dev, s->control, token, all);
 }
 
-/* 1: the profile lets a module of this hash pass. */
-static int symmod_allowed(const struct symmod *s, const uint8_t sha256[32])
-{
-	char hash[65];
-
-	symmod_hex(sha256, hash);
-	return !s->allow || strstr(s->allow, hash) != NULL;
-}
-
 /* Takes the text of `key` into room for `size` bytes with its NUL; -1: told. */
 static int symmod_take(struct symmod *s, uint64_t token, const json_t *parameters,
 		       const char *key, char *to, size_t size)
@@ -121,9 +112,7 @@ static int symmod_offer(struct symmod *s, uint64_t token, struct symmod_request 
 		return -1;
 	}
 	memcpy(request->name, request->info->name, sizeof(request->name));
-	why = symmod_allowed(s, request->info->sha256)
-		      ? symmod_unable(s, request->info->kind)
-		      : "its hash is not among those that the profile allows";
+	why = symmod_unfit(s, request->info);
 	if (!why)
 		return 0;
 	s->counts.refused_here++;

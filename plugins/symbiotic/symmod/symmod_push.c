@@ -37,6 +37,22 @@ const char *symmod_unable(const struct symmod *s, uint32_t kind)
 	return NULL;
 }
 
+/* 1: the profile lets a module of this hash pass. */
+static int symmod_allowed(const struct symmod *s, const uint8_t sha256[32])
+{
+	char hash[65];
+
+	symmod_hex(sha256, hash);
+	return !s->allow || strstr(s->allow, hash) != NULL;
+}
+
+const char *symmod_unfit(const struct symmod *s, const struct lichen_module_info *info)
+{
+	return symmod_allowed(s, info->sha256)
+		       ? symmod_unable(s, info->kind)
+		       : "its hash is not among those that the profile allows";
+}
+
 struct symmod_module *symmod_find(struct symmod *s, const char *name)
 {
 	for (uint32_t i = 0; i < SYMMOD_LOADED; i++)
@@ -49,6 +65,7 @@ void symmod_request_free(struct symmod *s, struct symmod_request *request)
 {
 	if (request->handle)
 		s->module->close(s->dev.in, request->handle);
+	free(request->bytes);
 	free(request);
 }
 
@@ -67,7 +84,8 @@ static void symmod_arm(struct symmod *s)
 {
 	const struct symmod_request *request = s->requests;
 
-	if (s->done || (request && request->state == LICHEN_MODULE_ACCEPTED))
+	if (s->done ||
+	    (request && (request->bytes || request->state == LICHEN_MODULE_ACCEPTED)))
 		s->dev.host->timer_arm(s->dev.in, s->tick, 0);
 	else if (request)
 		s->dev.host->timer_arm(s->dev.in, s->tick, request->deadline);
@@ -123,6 +141,15 @@ static void symmod_start(struct symmod *s)
 	s->symbiotic->notify(s->dev.in, LICHEN_CAUSE_MODULE);
 }
 
+/* The first's turn has come.  A client's file is first opened, by the control thread. */
+static void symmod_turn(struct symmod *s)
+{
+	if (s->requests->bytes)
+		symmod_arm(s);
+	else
+		symmod_start(s);
+}
+
 void symmod_ask(struct symmod *s, struct symmod_request *request)
 {
 	struct symmod_request **at = &s->requests;
@@ -133,7 +160,7 @@ void symmod_ask(struct symmod *s, struct symmod_request *request)
 	*at = request;
 	s->waiting++;
 	if (s->requests == request)
-		symmod_start(s);
+		symmod_turn(s);
 }
 
 /* The first is over; the next, if the guest still takes any. */
@@ -148,7 +175,19 @@ static void symmod_next(struct symmod *s)
 	if (why)
 		symmod_fail(s, -LICHEN_ENODEV, "%s: %s", s->requests->name, why);
 	else
-		symmod_start(s);
+		symmod_turn(s);
+}
+
+/* Whoever asked hears that it failed.  answer: the guest's own status. */
+static void symmod_refuse(struct symmod *s, const struct symmod_request *request,
+			  lichen_status status, int32_t answer, const char *text)
+{
+	if (request->nobody)
+		return;
+	if (request->client)
+		symmod_tell_client(s, request, status, answer, text);
+	else
+		lichen_control_refuse(&s->dev, s->control, request->token, status, "%s", text);
 }
 
 void symmod_fail(struct symmod *s, lichen_status status, const char *format, ...)
@@ -159,31 +198,8 @@ void symmod_fail(struct symmod *s, lichen_status status, const char *format, ...
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	lichen_control_refuse(&s->dev, s->control, s->requests->token, status, "%s", text);
+	symmod_refuse(s, s->requests, status, 0, text);
 	symmod_next(s);
-}
-
-void symmod_forget(struct symmod *s, const char *why)
-{
-	while (s->requests) {
-		struct symmod_request *request = s->requests;
-
-		lichen_control_refuse(&s->dev, s->control, request->token, -LICHEN_ECANCELED,
-				      "%s: %s", request->name, why);
-		symmod_retire(s);
-	}
-}
-
-/* The guest's own words, as one line: what is no printing character becomes a space. */
-static void symmod_words(struct lichen_module_page *page)
-{
-	const uint32_t room = sizeof(page->text) - 1;
-	const uint32_t size = page->text_size < room ? page->text_size : room;
-
-	page->text[size] = '\0';
-	for (char *c = page->text; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = ' ';
 }
 
 static void symmod_remember(struct symmod *s, const struct symmod_request *request)
@@ -200,6 +216,42 @@ static void symmod_remember(struct symmod *s, const struct symmod_request *reque
 	memcpy(module->sha256, request->info->sha256, sizeof(module->sha256));
 }
 
+void symmod_forget(struct symmod *s, const char *why)
+{
+	char text[128];
+
+	while (s->requests) {
+		struct symmod_request *request = s->requests;
+
+		/* The guest has the bytes, and may load them all the same: then they can be
+		 * dropped. */
+		if (request->state == LICHEN_MODULE_COPIED)
+			symmod_remember(s, request);
+		(void)snprintf(text, sizeof(text), "%s: %s", request->name, why);
+		symmod_refuse(s, request, -LICHEN_ECANCELED, 0, text);
+		symmod_retire(s);
+	}
+}
+
+void symmod_cancel(struct symmod *s, const char *why)
+{
+	if (s->requests && s->requests->serial)
+		symmod_set_state(s, LICHEN_MODULE_CANCELLED);
+	symmod_forget(s, why);
+}
+
+/* The guest's own words, as one line: what is no printing character becomes a space. */
+static void symmod_words(struct lichen_module_page *page)
+{
+	const uint32_t room = sizeof(page->text) - 1;
+	const uint32_t size = page->text_size < room ? page->text_size : room;
+
+	page->text[size] = '\0';
+	for (char *c = page->text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = ' ';
+}
+
 static void symmod_done(struct symmod *s)
 {
 	const struct symmod_request *request = s->requests;
@@ -213,22 +265,34 @@ static void symmod_done(struct symmod *s)
 		if (module)
 			memset(module, 0, sizeof(*module));
 	}
-	lichen_control_answer(&s->dev, s->control, request->token,
-			      json_pack("{s:s}", "name", request->name));
+	if (request->client && !request->nobody)
+		symmod_tell_client(s, request, 0, 0, "");
+	else if (!request->nobody)
+		lichen_control_answer(&s->dev, s->control, request->token,
+				      json_pack("{s:s}", "name", request->name));
 	symmod_next(s);
 }
+
+enum { SYMMOD_ENOENT = -2 }; /* of the guest's errno, which is Linux's */
 
 static void symmod_guest_failed(struct symmod *s, struct lichen_module_page *page)
 {
 	const struct symmod_request *request = s->requests;
 	const uint32_t refused = page->state == LICHEN_MODULE_REFUSED;
+	struct symmod_module *module = symmod_find(s, request->name);
+	char text[1400];
 
 	symmod_words(page);
 	s->counts.refused_there += refused;
 	s->counts.failed += !refused;
-	symmod_fail(s, refused ? -LICHEN_EPERM : -LICHEN_EINVAL, "%s: the guest %s: %s (%d)",
-		    request->name, refused ? "refuses" : "fails",
-		    page->text[0] ? page->text : "it says nothing", page->status);
+	/* The guest has taken it out by itself. */
+	if (request->what == LICHEN_MODULE_DROP && page->status == SYMMOD_ENOENT && module)
+		memset(module, 0, sizeof(*module));
+	(void)snprintf(text, sizeof(text), "%s: the guest %s: %s (%d)", request->name,
+		       refused ? "refuses" : "fails",
+		       page->text[0] ? page->text : "it says nothing", page->status);
+	symmod_refuse(s, request, refused ? -LICHEN_EPERM : -LICHEN_EINVAL, page->status, text);
+	symmod_next(s);
 }
 
 lichen_status symmod_answer(struct symmod *s, uint64_t serial)
@@ -261,6 +325,36 @@ lichen_status symmod_answer(struct symmod *s, uint64_t serial)
 	return 0;
 }
 
+/* [control] */
+static void symmod_open(struct symmod *s)
+{
+	struct symmod_request *request = s->requests;
+	lichen_status status = s->module->open_bytes(s->dev.in, request->bytes, request->size,
+						     request->name[0] ? request->name : NULL,
+						     &request->info, &request->handle);
+	const char *why;
+
+	free(request->bytes);
+	request->bytes = NULL;
+	if (status < 0) {
+		request->handle = 0;
+		request->info = NULL;
+		s->counts.refused_here++;
+		symmod_fail(s, status, "%s: not a module for this guest",
+			    request->name[0] ? request->name : "module");
+		return;
+	}
+	memcpy(request->name, request->info->name, sizeof(request->name));
+	status = symmod_unable(s, 0) ? -LICHEN_ENODEV : -LICHEN_EPERM;
+	why = symmod_unfit(s, request->info);
+	if (!why) {
+		symmod_start(s);
+		return;
+	}
+	s->counts.refused_here++;
+	symmod_fail(s, status, "%s: %s", request->name, why);
+}
+
 void symmod_tick(struct symmod *s)
 {
 	struct symmod_request *request = s->requests;
@@ -268,6 +362,10 @@ void symmod_tick(struct symmod *s)
 	symmod_sweep(s);
 	if (!request)
 		return;
+	if (request->bytes) {
+		symmod_open(s);
+		return;
+	}
 	if (symmod_now(s) >= request->deadline) {
 		symmod_set_state(s, LICHEN_MODULE_CANCELLED);
 		s->counts.timeouts++;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include <lichen/draft/symmod.h>
 #include <lichen/draft/symspy.h>
 #include <lichen/guest/module.h>
 
@@ -337,4 +338,238 @@ TEST(a_reset_forgets_and_ends_what_waits)
 	answered(th, token, -LICHEN_ECANCELED, "good");
 	answered(th, push(th, "{}", "linux good\n", 100), -LICHEN_EBUSY, "takes no modules");
 	th_destroy(th);
+}
+
+/* --- other plugins --- */
+
+static const struct lichen_symmod_ops *ops(struct th *th)
+{
+	return th_interface(th, LICHEN_SYMMOD);
+}
+
+static lichen_status client_pushes(struct th *th, const char *file_text, const char *name,
+				   uint64_t token)
+{
+	const struct lichen_symmod_push push = { LICHEN_STRUCT(struct lichen_symmod_push),
+						 .bytes = file_text,
+						 .size = strlen(file_text),
+						 .name = name,
+						 .parameters = "a=1",
+						 .token = token };
+
+	return ops(th)->push(th_self(th), TH_CLIENT, &push);
+}
+
+static void told(struct th *th, uint64_t token, lichen_status status, int32_t answer,
+		 const char *part)
+{
+	struct th_posted posted = { 0 };
+	struct lichen_symmod_done done;
+	char text[2000] = "";
+
+	CHECK(th_posted(th, &posted));
+	CHECK_EQ(LICHEN_SYMMOD_DONE, posted.event);
+	memcpy(&done, posted.data, sizeof(done));
+	CHECK_EQ(sizeof(done) + done.size, posted.size);
+	CHECK_EQ(token, done.token);
+	CHECK_EQ(status, done.status);
+	CHECK_EQ(answer, done.answer);
+	memcpy(text, posted.data + sizeof(done), done.size);
+	if (!strstr(text, part))
+		tap_fail("want %s, got %s", part, text);
+}
+
+static void told_that_it_takes(struct th *th, uint32_t kinds)
+{
+	struct th_posted posted = { 0 };
+	struct lichen_symmod_takes takes;
+
+	CHECK(th_posted(th, &posted));
+	CHECK_EQ(LICHEN_SYMMOD_TAKES, posted.event);
+	CHECK_EQ(sizeof(takes), posted.size);
+	memcpy(&takes, posted.data, sizeof(takes));
+	CHECK_EQ(kinds, takes.kinds);
+}
+
+static void nothing_more(struct th *th)
+{
+	struct th_posted posted;
+
+	CHECK_EQ(0, th_posted(th, &posted));
+}
+
+/* Ready, and the client has heard of it. */
+static struct th *ready_for_client(void)
+{
+	struct th *th = ready();
+
+	told_that_it_takes(th, LICHEN_MODULE_LINUX);
+	return th;
+}
+
+static void takes_it(struct th *th)
+{
+	th_advance(th, NAP);
+	CHECK_EQ(LICHEN_MODULE_ASKED, page(th)->state);
+	gives_memory(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_ACCEPTED, 0, ""));
+	th_advance(th, NAP);
+	CHECK_EQ(LICHEN_MODULE_COPIED, page(th)->state);
+}
+
+TEST(another_plugin_pushes_and_drops)
+{
+	struct th *th = ready_for_client();
+
+	CHECK_EQ(LICHEN_MODULE_LINUX, ops(th)->takes(th_self(th), TH_CLIENT));
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 7));
+	takes_it(th);
+	CHECK_EQ(0, strcmp("a=1", page(th)->parameters));
+	CHECK_EQ(0, memcmp("linux good\n", th_ram(th) + ROOM + 599 * LICHEN_GUEST_PAGE, 11));
+	nothing_more(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	told(th, 7, 0, 0, "");
+	answered(th, th_call(th, "symmod.list", "{}", NULL, 0), 0, "\"name\":\"good\"");
+	CHECK_EQ(-LICHEN_ENOENT, ops(th)->drop(th_self(th), TH_CLIENT, "other", 8));
+	CHECK_EQ(0, ops(th)->drop(th_self(th), TH_CLIENT, "good", 9));
+	CHECK_EQ(LICHEN_MODULE_DROP, page(th)->request);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_FAILED, -11, "busy"));
+	told(th, 9, -LICHEN_EINVAL, -11, "good: the guest fails: busy (-11)");
+	CHECK_EQ(0, ops(th)->drop(th_self(th), TH_CLIENT, "good", 10));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_DROPPED, 0, ""));
+	told(th, 10, 0, 0, "");
+	nothing_more(th);
+	th_destroy(th);
+}
+
+TEST(another_plugin_is_told_what_is_wrong)
+{
+	struct lichen_symmod_push push = { LICHEN_STRUCT(struct lichen_symmod_push),
+					   .bytes = "linux good\n", .size = 11, .flags = 1 };
+	char longer[1100];
+	struct th *th = started(NULL);
+
+	CHECK_EQ(0, th_start(th));
+	CHECK_EQ(0, ops(th)->takes(th_self(th), TH_CLIENT));
+	CHECK_EQ(-LICHEN_ENODEV, ops(th)->drop(th_self(th), TH_CLIENT, "good", 1));
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 2));
+	th_advance(th, NAP);
+	told(th, 2, -LICHEN_ENODEV, 0, "good: the guest has no symbiotic side");
+	CHECK_EQ(-LICHEN_ENOTSUP, ops(th)->push(th_self(th), TH_CLIENT, &push));
+	push.flags = 0;
+	push.size = LICHEN_MODULE_SIZE_MAX + 1;
+	CHECK_EQ(-LICHEN_E2BIG, ops(th)->push(th_self(th), TH_CLIENT, &push));
+	push.size = 0;
+	CHECK_EQ(-LICHEN_EINVAL, ops(th)->push(th_self(th), TH_CLIENT, &push));
+	push.size = 11;
+	memset(longer, 'x', sizeof(longer));
+	longer[1024] = '\0';
+	push.parameters = longer;
+	CHECK_EQ(-LICHEN_EINVAL, ops(th)->push(th_self(th), TH_CLIENT, &push));
+	push.parameters = NULL;
+	push.name = longer;
+	CHECK_EQ(-LICHEN_EINVAL, ops(th)->push(th_self(th), TH_CLIENT, &push));
+	guest_registers(th, LICHEN_MODULE_LINUX, LICHEN_MODULE_OFF);
+	nothing_more(th); /* it takes none, which is no news */
+	page(th)->policy = LICHEN_MODULE_ANY;
+	CHECK_EQ(0, client_pushes(th, "what\n", NULL, 3));
+	th_advance(th, NAP);
+	told(th, 3, -LICHEN_ENOEXEC, 0, "not a module");
+	CHECK_EQ(0, client_pushes(th, "object x\n", "mine", 4));
+	th_advance(th, NAP);
+	told(th, 4, -LICHEN_EPERM, 0, "mine: the guest takes no plain objects");
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 5));
+	th_advance(th, NAP);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, "no"));
+	told(th, 5, -LICHEN_EPERM, -1, "good: the guest refuses: no (-1)");
+	th_destroy(th);
+}
+
+TEST(pushes_of_plugins_and_of_people_take_turns)
+{
+	struct th *th = ready_for_client();
+	const uint64_t first = push(th, "{}", "linux one\n", 100);
+	uint64_t third;
+
+	CHECK_EQ(0, client_pushes(th, "linux two\n", NULL, 2));
+	third = push(th, "{}", "linux three\n", 100);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, ""));
+	answered(th, first, -LICHEN_EPERM, "one");
+	th_advance(th, NAP);
+	CHECK_EQ(0, strcmp("two", page(th)->name));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, ""));
+	told(th, 2, -LICHEN_EPERM, -1, "two");
+	CHECK_EQ(0, strcmp("three", page(th)->name));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_REFUSED, -1, ""));
+	answered(th, third, -LICHEN_EPERM, "three");
+	th_destroy(th);
+}
+
+/* The guest has the bytes: whether it loads them or not, they can be dropped. */
+TEST(what_was_cancelled_half_way_can_be_dropped)
+{
+	struct th *th = ready_for_client();
+	uint8_t *bytes;
+	uint32_t size, serial;
+
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 1));
+	takes_it(th);
+	serial = page(th)->serial;
+	CHECK_EQ(0, th_save(th, &bytes, &size));
+	told(th, 1, -LICHEN_ECANCELED, 0, "good: cancelled by a pause");
+	CHECK_EQ(LICHEN_MODULE_CANCELLED, page(th)->state);
+	CHECK(th_msr_write(th, 0, LICHEN_MSR_MODULE_ANSWER, serial) < 0);
+	CHECK_EQ(0, ops(th)->drop(th_self(th), TH_CLIENT, "good", 2));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_FAILED, -2, "none of this name"));
+	told(th, 2, -LICHEN_EINVAL, -2, "none of this name");
+	CHECK_EQ(-LICHEN_ENOENT, ops(th)->drop(th_self(th), TH_CLIENT, "good", 3));
+	free(bytes);
+	th_destroy(th);
+}
+
+TEST(what_was_loaded_is_saved_and_can_be_dropped_afterwards)
+{
+	struct th *th = ready_for_client();
+	uint8_t *bytes;
+	uint32_t size;
+
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 1));
+	takes_it(th);
+	CHECK_EQ(0, says(th, LICHEN_MODULE_LOADED, 0, ""));
+	told(th, 1, 0, 0, "");
+	CHECK_EQ(0, th_save(th, &bytes, &size));
+	CHECK_EQ(0, ops(th)->drop(th_self(th), TH_CLIENT, "good", 2));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_DROPPED, 0, ""));
+	told(th, 2, 0, 0, "");
+	CHECK_EQ(0, th_restore(th, bytes, size));
+	CHECK_EQ(0, ops(th)->drop(th_self(th), TH_CLIENT, "good", 3));
+	CHECK_EQ(0, says(th, LICHEN_MODULE_DROPPED, 0, ""));
+	told(th, 3, 0, 0, "");
+	free(bytes);
+	th_destroy(th);
+}
+
+TEST(a_guest_that_starts_its_side_again_is_announced_again)
+{
+	struct th *th = ready_for_client();
+
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 1));
+	th_advance(th, NAP);
+	CHECK_EQ(0, th_msr_write(th, 0, LICHEN_MSR_MODULE_PAGE, LICHEN_AT(PAGE, 1)));
+	told(th, 1, -LICHEN_ECANCELED, 0, "registered its page anew");
+	told_that_it_takes(th, LICHEN_MODULE_LINUX);
+	CHECK_EQ(0, th_msr_write(th, 0, LICHEN_MSR_MODULE_PAGE, 0));
+	nothing_more(th);
+	th_destroy(th);
+}
+
+/* Its request goes on; nobody hears of the end. */
+TEST(a_plugin_that_goes_leaves_its_request_behind)
+{
+	struct th *th = ready_for_client();
+
+	CHECK_EQ(0, client_pushes(th, "linux good\n", NULL, 1));
+	CHECK_EQ(0, client_pushes(th, "linux next\n", NULL, 2));
+	takes_it(th);
+	th_destroy(th); /* the client goes first, then what is cancelled is told to nobody */
 }

@@ -66,6 +66,10 @@ lichen_status th_save(struct th *th, uint8_t **bytes, uint32_t *size);
  * good for th_destroy().
  */
 lichen_status th_restore(struct th *th, const uint8_t *bytes, uint32_t size);
+/* unplug_request; LICHEN_PENDING: th_unplug_ended() says whether it has ended (1), and how. */
+lichen_status th_unplug(struct th *th);
+int th_unplug_ended(struct th *th, lichen_status *status);
+void th_unplug_cancel(struct th *th);	   /* the host waits no longer */
 const char *th_error(const struct th *th); /* the last sentence, "" for none */
 void *th_self(struct th *th);		   /* the instance's memory */
 const struct lichen_class *th_class(const struct th *th);

@@ -353,6 +353,39 @@ lichen_status th_reset(struct th *th, uint32_t kind)
 	return status;
 }
 
+lichen_status th_unplug(struct th *th)
+{
+	lichen_status status;
+
+	if (!th->class.unplug_request)
+		return -LICHEN_ENOTSUP;
+	th->pending |= 1u << LICHEN_OP_UNPLUG_REQUEST;
+	status = th_step(th, "unplug_request", th->class.unplug_request);
+	if (status != LICHEN_PENDING)
+		th->pending &= ~(1u << LICHEN_OP_UNPLUG_REQUEST);
+	return status;
+}
+
+int th_unplug_ended(struct th *th, lichen_status *status)
+{
+	if (th->pending & 1u << LICHEN_OP_UNPLUG_REQUEST)
+		return 0;
+	*status = th->completed;
+	return 1;
+}
+
+void th_unplug_cancel(struct th *th)
+{
+	struct th_frame frame;
+
+	th->pending &= ~(1u << LICHEN_OP_UNPLUG_REQUEST);
+	if (!th->class.cancel)
+		return;
+	th_begin(th, &frame, "cancel", TH_CONTROL);
+	th->class.cancel(th->self, LICHEN_OP_UNPLUG_REQUEST);
+	th_end(th, &frame);
+}
+
 void th_destroy(struct th *th)
 {
 	if (th->state == TH_RUNNING) {

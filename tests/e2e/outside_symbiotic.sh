@@ -5,6 +5,7 @@
 . "$LICHEN_SOURCE/tests/e2e/lib.sh"
 need_kvm
 . "$LICHEN_SOURCE/tests/e2e/installed.sh"
+. "$LICHEN_SOURCE/tests/e2e/live.sh"
 sources 4-symbiotic
 
 cat >"$scratch/mark.yaml" <<Y
@@ -19,28 +20,6 @@ devices:
 symbiotic: []
 Y
 
-starts() {
-	eventually grep -q 'pebble: makes marks' "$scratch/log"
-}
-
-eventually() { # COMMAND...: within a minute
-	for _ in $(seq 600); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	cat "$scratch/log"
-	return 1
-}
-
-ask() { # METHOD
-	timeout 60 "$LICHEN_BUILD/tests/guest-ask" "$LICHEN_RUNTIME_DIR" mark "$1" >"$scratch/answer"
-}
-good() { # PATTERN METHOD
-	ask "$2" && grep -qE -- "$1" "$scratch/answer" || { cat "$scratch/answer" "$scratch/log"; return 1; }
-}
-bad() { # PATTERN METHOD
-	! ask "$2" && grep -qE -- "$1" "$scratch/answer" || { cat "$scratch/answer" "$scratch/log"; return 1; }
-}
 load() {
 	status 0 "$lichen" plugin load mark "$out/mark.so"
 }
@@ -51,9 +30,10 @@ unload() {
 time='"ns":"0x[0-9a-f]+"'
 check "the tree installs" install_it
 check "4-symbiotic builds with clang and CMake" with_cmake 4-symbiotic mark CMAKE_C_COMPILER clang
-"$lichen" run "$scratch/mark.yaml" >"$scratch/log" 2>&1 </dev/null &
-pid=$!
-check "a guest that would make marks starts without" starts
+[ -f "$out/mark.so" ] || finish
+live mark "$lichen" run "$scratch/mark.yaml"
+check "a guest that would make marks starts without" \
+	eventually grep -q 'pebble: makes marks' "$scratch/log"
 check "there is no such method" bad 'mark.list' mark.list
 check "the interface comes while the guest runs" load
 check "the guest makes a mark" eventually good "\"mark\":\"start\",$time" mark.list
@@ -72,9 +52,7 @@ check "a pause" status 0 "$lichen" pause mark
 check "in which the guest is asked does no harm" status 0 "$lichen" resume mark
 check "it is asked once more" good "\"mark\":\"here\",$time" mark.ask
 check "and makes its last mark" good "\"mark\":\"end\",$time" mark.ask
-eventually eval '! kill -0 $pid 2>/dev/null' || kill -KILL $pid
-got=0
-wait $pid || got=$?
+over
 check "the guest has found nothing wrong" [ $got = 1 ]
 
 sed -i '/^symbiotic/d' "$scratch/mark.yaml"

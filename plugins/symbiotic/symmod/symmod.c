@@ -190,17 +190,24 @@ static lichen_status symmod_quiesce(void *self)
 	return 0;
 }
 
+static void symmod_free(struct symmod_request *request)
+{
+	while (request) {
+		struct symmod_request *next = request->next;
+
+		free(request->bytes);
+		free(request);
+		request = next;
+	}
+}
+
 /* [control, drained] What came after quiesce; the modules themselves are gone. */
 static void symmod_destroy(void *self)
 {
 	struct symmod *s = self;
 
-	while (s->done) {
-		struct symmod_request *request = s->done;
-
-		s->done = request->next;
-		free(request);
-	}
+	symmod_free(s->done);
+	symmod_free(s->requests);
 }
 
 /* A name as the loader gives them, or none. */

@@ -7,6 +7,10 @@
  *	vCPUs parked:		links shut, events handed over, paused, saved, loaded,
  *				buses and doorbells made ready, published, resumed
  *	while the guest runs:	the old ones destroyed, their file closed
+ *
+ * An instance that cannot pause or save at once is waited for with the links open, since who
+ * waits behind them may be what it waits for.  Then all is undone, the whole VM is held, and
+ * the exchange tried again: now nothing runs that could do harm while one waits.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +30,7 @@ struct fw_reload {
 	struct fw_bus_change *ports, *mmio, *msrs;
 	uint32_t parked;		     /* by us, and to be unparked */
 	uint32_t shut;			     /* links are */
+	uint32_t held;			     /* the whole VM is paused */
 	uint32_t paused;		     /* stages[paused] and those behind it are paused */
 	uint64_t started, stopped, released; /* ns of the host's clock */
 };
@@ -124,15 +129,19 @@ static void fw_reload_unpark(struct fw_reload *reload)
 	reload->released = fw_now_ns();
 }
 
-/* What it returned; one that needs time for it is not waited for while the guest stands. */
-static lichen_status fw_reload_at_once(struct lichen_instance *in, uint32_t operation,
-				       lichen_status status)
+/* What it answered at last; LICHEN_PENDING: it took its time, and the VM is to be held. */
+static lichen_status fw_reload_answer(struct fw_reload *reload, struct lichen_instance *in,
+				      uint32_t operation, lichen_status status)
 {
 	status = fw_operation_returned(in, operation, status);
-	if (status <= 0)
+	if (status != LICHEN_PENDING)
 		return status;
-	fw_operation_leave(in, operation);
-	return -LICHEN_ENOTSUP;
+	if (!reload->held) {
+		fw_stage_links_open(reload->stages, reload->count);
+		reload->shut = 0;
+	}
+	status = fw_operation_settle(in, operation, status);
+	return status < 0 || reload->held ? status : LICHEN_PENDING;
 }
 
 /* Consumers first, so that what a device still has goes to its backend. */
@@ -152,13 +161,13 @@ static lichen_status fw_reload_pause(struct fw_reload *reload)
 				status = in->class->pause(in->self);
 			atomic_store(&in->state, FW_PAUSED);
 			fw_unlock(in);
-			status = fw_reload_at_once(in, LICHEN_OP_PAUSE, status);
+			status = fw_reload_answer(reload, in, LICHEN_OP_PAUSE, status);
 		}
 		reload->paused--;
-		if (status < 0) {
+		if (status < 0)
 			fw_instance_blame(in, "cannot be paused", status, reload->diags);
+		if (status != 0)
 			return status;
-		}
 	}
 	return 0;
 }
@@ -182,12 +191,12 @@ static lichen_status fw_reload_pre_save(struct fw_reload *reload)
 		fw_lock(in);
 		status = in->class->pre_save(in->self);
 		fw_unlock(in);
-		status = fw_reload_at_once(in, LICHEN_OP_SAVE, status);
-		if (status < 0) {
+		status = fw_reload_answer(reload, in, LICHEN_OP_SAVE, status);
+		if (status < 0)
 			fw_instance_blame(in, "its state cannot be saved", status,
 					  reload->diags);
+		if (status != 0)
 			return status;
-		}
 	}
 	return 0;
 }
@@ -367,12 +376,14 @@ static void fw_reload_return(struct fw_reload *reload)
 	fw_bus_abandon(reload->msrs);
 	if (reload->shut)
 		fw_stage_links_open(reload->stages, reload->count);
+	reload->shut = 0;
 	for (uint32_t i = reload->paused; i < reload->count; i++)
 		if (reload->stages[i]->state_before == FW_RUNNING)
 			fw_instance_resume(reload->stages[i]->old);
 }
 
-static lichen_status fw_reload_exchange(struct fw_reload *reload)
+/* LICHEN_PENDING: nothing has changed, and it will do when the VM is held. */
+static lichen_status fw_reload_try(struct fw_reload *reload)
 {
 	struct lichen_vm *vm = reload->vm;
 	lichen_status status;
@@ -393,6 +404,26 @@ static lichen_status fw_reload_exchange(struct fw_reload *reload)
 	else
 		fw_reload_return(reload);
 	fw_reload_unpark(reload);
+	return status;
+}
+
+static lichen_status fw_reload_exchange(struct fw_reload *reload)
+{
+	lichen_status status = fw_reload_try(reload);
+	const uint64_t stopped = reload->stopped;
+	int released;
+
+	if (status != LICHEN_PENDING)
+		return status;
+	released = reload->vm->resumed ? fw_vm_hold(reload->vm) : 0;
+	reload->held = 1;
+	for (uint32_t i = 0; i < reload->count; i++)
+		reload->stages[i]->state_before = atomic_load(&reload->stages[i]->old->state);
+	status = fw_reload_try(reload);
+	if (released)
+		fw_vm_release(reload->vm);
+	reload->stopped = stopped;
+	reload->released = fw_now_ns();
 	return status;
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "loader.h"
 #include "reload.h"
@@ -611,5 +612,155 @@ TEST(a_thousand_reloads_leave_nothing_behind)
 	fw_loop_drain(&world.vm->loop);
 	CHECK_EQ(times, in(EVENTS));
 	CHECK_EQ(1 << 24 | (times + 2), in(GENERATION));
+	finish();
+}
+
+/* --- those that need time --- */
+
+/* With morph beside it, whose thread works all the time, and who calls it. */
+static void begin_later(const char *how)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+		       BASE
+		       "  - { plugin: morph, id: m, threaded: true, peer: { plugin: sender, "
+		       "id: s } }\n  - { plugin: later, id: l%s }\n",
+		       how);
+	begin(text);
+	world.vm->pending_ns = UINT64_C(50000000);
+}
+
+static uint32_t state_of(const char *id)
+{
+	for (uint32_t i = 0; i < world.vm->instance_count; i++)
+		if (strcmp(world.vm->instances[i]->spec->id, id) == 0)
+			return atomic_load(&world.vm->instances[i]->state);
+	return 0;
+}
+
+static void waited_for(const char *how, uint32_t asked)
+{
+	char heard[32];
+	uint32_t turns;
+
+	begin_later(how);
+	world.vm->pending_ns = UINT64_C(60000000000);
+	for (int i = 0; i < 3; i++)
+		if (fw_reload_file(world.vm, "later", &done, &diags) < 0)
+			tap_fail("%s: %s", how, diags.items[0].text);
+	CHECK_EQ(FW_RUNNING, state_of("l"));
+	CHECK_EQ(FW_RUNNING, state_of("m"));
+	/* Once to see that it needs time, once in a VM that stands still. */
+	(void)snprintf(heard, sizeof(heard), "[later/l] asked %u", asked);
+	CHECK_EQ(6, world_heard(&world, heard));
+	turns = in(TURNS);
+	while (in(TURNS) == turns)
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	finish();
+}
+
+TEST(a_pause_that_answers_soon_is_waited_for)
+{
+	waited_for(", pause: soon", LICHEN_OP_PAUSE);
+}
+
+TEST(a_save_that_answers_soon_is_waited_for)
+{
+	waited_for(", save: soon", LICHEN_OP_SAVE);
+}
+
+static void not_waited_for(const char *how, lichen_status want, const char *why)
+{
+	uint32_t turns;
+
+	begin_later(how);
+	CHECK_EQ(want, fw_reload_file(world.vm, "later", &done, &diags));
+	CHECK(diags.count == 1);
+	if (!strstr(diags.items[0].text, why))
+		tap_fail("%s: it says: %s", how, diags.items[0].text);
+	fw_diags_clear(&diags);
+	CHECK_EQ(FW_RUNNING, state_of("l"));
+	CHECK_EQ(FW_RUNNING, state_of("m"));
+	turns = in(TURNS);
+	while (in(TURNS) == turns)
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	goes("2"); /* others are not touched by it */
+	finish();
+}
+
+TEST(a_pause_or_save_that_never_answers_refuses_the_reload)
+{
+	not_waited_for(", pause: never", -LICHEN_ETIMEDOUT, "l: cannot be paused: ");
+	not_waited_for(", save: never", -LICHEN_ETIMEDOUT, "l: its state cannot be saved: ");
+}
+
+TEST(a_pause_or_save_that_fails_later_refuses_the_reload)
+{
+	not_waited_for(", pause: fail", -LICHEN_EIO, "l: told to fail");
+	not_waited_for(", save: fail", -LICHEN_EIO, "l: told to fail");
+	not_waited_for(", save: refuse", -LICHEN_EBUSY, "l: told to refuse");
+}
+
+TEST(in_a_vm_that_is_paused_a_save_is_waited_for_and_it_stays_so)
+{
+	begin_later(", save: soon");
+	world.vm->pending_ns = UINT64_C(60000000000);
+	fw_vm_pause(world.vm);
+	CHECK_EQ(0, fw_reload_file(world.vm, "later", &done, &diags));
+	CHECK_EQ(FW_PAUSED, state_of("l"));
+	CHECK_EQ(FW_PAUSED, state_of("m"));
+	fw_vm_go_on(world.vm);
+	CHECK_EQ(FW_RUNNING, state_of("l"));
+	finish();
+}
+
+/* --- backends --- */
+
+static size_t log_size(char *text, size_t size)
+{
+	char log_path[128];
+	FILE *log;
+	size_t n;
+
+	(void)snprintf(log_path, sizeof(log_path), "%s/log", world.folder);
+	log = fopen(log_path, "re");
+	CHECK(log != NULL);
+	n = fread(text, 1, size - 1, log);
+	text[n] = '\0';
+	(void)fclose(log);
+	return n;
+}
+
+TEST(a_file_that_is_written_to_goes_on_where_it_was)
+{
+	char text[64], log_path[128];
+
+	world_begin(&world, BASE "  - { plugin: serial16550, port: 0x3f8, irq: 4, backend: "
+				 "{ plugin: file, path: log } }\n");
+	world_file(&world, "log", "what was there before", 21);
+	CHECK_EQ(0, world_create(&world));
+	(void)snprintf(log_path, sizeof(log_path), "%s/log", world.folder);
+	fw_bus_thread_enter();
+	fw_vm_resume_instances(world.vm);
+	CHECK_EQ(0, log_size(text, sizeof(text)));
+	for (char c = 'a'; c <= 'e'; c++) {
+		CHECK_EQ(1, fw_bus_write(world.vm->ports, 0x3f8, 1, (uint8_t)c));
+		if (fw_reload_file(world.vm, "file", &done, &diags) < 0)
+			tap_fail("%s", diags.items[0].text);
+	}
+	CHECK_EQ(5, log_size(text, sizeof(text)));
+	CHECK_STR("abcde", text);
+	CHECK_EQ(0, unlink(log_path));
+	finish();
+}
+
+TEST(null_is_reloaded_while_a_device_has_it)
+{
+	begin(BASE
+	      "  - { plugin: serial16550, port: 0x3f8, irq: 4, backend: { plugin: \"null\" "
+	      "} }\n");
+	CHECK_EQ(0, fw_reload_file(world.vm, "null", &done, &diags));
+	CHECK_EQ(1, fw_bus_write(world.vm->ports, 0x3f8, 1, 'x'));
 	finish();
 }

@@ -32,7 +32,9 @@ struct file {
 	uint8_t ended;	    /* CLOSED was posted */
 	uint64_t client;    /* who receives; 0: nobody yet */
 	uint32_t credit;    /* bytes that may be posted */
+	uint8_t begun;	    /* the file is as it is to be written to */
 	uint64_t lost;	    /* bytes since create */
+	uint64_t input_at;  /* in a state: where it goes on in `input` */
 	lichen_handle more; /* timer: credit is left after a chunk */
 };
 
@@ -45,6 +47,17 @@ static const struct lichen_param file_params[] = {
 			.help = "keep what the file holds and write behind it"),
 	LICHEN_PARAM_AS(LICHEN_FILE, struct file, input, .flags = LICHEN_PARAM_READ,
 			.help = "file whose bytes the device receives"),
+};
+
+static const struct lichen_field file_state[] = {
+	LICHEN_FIELD(struct file, begun, .since = 1),
+	LICHEN_FIELD(struct file, failing, .since = 1),
+	LICHEN_FIELD(struct file, ended, .since = 1,
+		     .help = "the device knows that nothing comes"),
+	LICHEN_FIELD(struct file, credit, .since = 1, .help = "bytes that the device asks for"),
+	LICHEN_FIELD(struct file, lost, .since = 1),
+	LICHEN_FIELD(struct file, input_at, .since = 1,
+		     .help = "where it goes on in the input"),
 };
 
 /* Counts bytes that could not be written, and tells of the first. */
@@ -192,13 +205,52 @@ static lichen_status file_realize(void *self)
 	struct file *f = self;
 
 	/* Other processes may append to the same log: each write goes to the end. */
-	if (f->append ? fcntl(f->path, F_SETFL, O_APPEND) : ftruncate(f->path, 0)) {
+	if (f->append && fcntl(f->path, F_SETFL, O_APPEND)) {
 		const int error = errno;
 
 		f->dev.host->error(f->dev.in, "path: %s", strerror(error));
 		return -error;
 	}
 	return f->dev.host->timer_create(f->dev.in, LICHEN_CLOCK_HOST, 0, &f->more);
+}
+
+/* [control, realized or paused] Emptied once, by the first that runs; not after a restore. */
+static void file_resume(void *self)
+{
+	struct file *f = self;
+
+	if (!f->begun && !f->append && ftruncate(f->path, 0))
+		file_lose(f, 0, strerror(errno));
+	f->begun = 1;
+	if (f->credit)
+		f->dev.host->timer_arm(f->dev.in, f->more, 0);
+}
+
+/* [control, running or paused] */
+static lichen_status file_pre_save(void *self)
+{
+	struct file *f = self;
+	const off_t at = f->input < 0 ? 0 : lseek(f->input, 0, SEEK_CUR);
+
+	f->input_at = at < 0 ? 0 : (uint64_t)at;
+	return 0;
+}
+
+/* [control, created or realized] Goes on behind what is there. */
+static lichen_status file_post_load(void *self, uint32_t from)
+{
+	struct file *f = self;
+
+	(void)from;
+	if (f->begun > 1 || f->failing > 1 || f->ended > 1 || f->input_at > INT64_MAX) {
+		f->dev.host->error(f->dev.in,
+				   "begun, failing, ended or input_at: out of range");
+		return -LICHEN_EBADMSG;
+	}
+	if ((f->begun && lseek(f->path, 0, SEEK_END) < 0) ||
+	    (f->input >= 0 && lseek(f->input, (off_t)f->input_at, SEEK_SET) < 0))
+		return -errno;
+	return 0;
 }
 
 /* [control, drained] */
@@ -216,9 +268,14 @@ static const struct lichen_class file_class = {
 	.summary = "writes what the device sends to a file",
 	.instance_size = sizeof(struct file),
 	.params = LICHEN_TABLE(file_params),
+	.state = LICHEN_TABLE(file_state),
+	.state_version = 1,
 	.provides = LICHEN_TABLE(file_provides),
 	.create = file_create,
 	.realize = file_realize,
+	.resume = file_resume,
+	.pre_save = file_pre_save,
+	.post_load = file_post_load,
 	.destroy = file_destroy,
 	.timer = file_timer,
 	.client = file_client,

@@ -146,6 +146,34 @@ TEST(the_end_of_input_is_said_once)
 	close(input);
 }
 
+TEST(both_files_go_on_where_they_were_after_a_restore)
+{
+	const int path = file_with(""), input = file_with("0123456789");
+	const int again = file_with("0123456789");
+	struct th *other = start(path, again), *th = start(path, input);
+	struct th_posted posted;
+	uint8_t *state;
+	uint32_t size;
+
+	CHECK_EQ(3, put(th, "abc"));
+	ask(th, 4);
+	CHECK_EQ(0, th_save(th, &state, &size));
+	CHECK_EQ(0, lseek(path, 0, SEEK_SET));
+	CHECK_EQ(0, th_restore(other, state, size));
+	CHECK_EQ(2, put(other, "de"));
+	check_holds(path, "abcde");
+	ask(other, 2);
+	CHECK(th_posted(other, &posted));
+	CHECK_EQ(2, posted.size);
+	CHECK(!memcmp("45", posted.data, 2));
+	free(state);
+	th_destroy(th);
+	th_destroy(other);
+	close(path);
+	close(input);
+	close(again);
+}
+
 TEST(a_large_credit_is_served_in_order)
 {
 	enum { SIZE = 1 << 20 };

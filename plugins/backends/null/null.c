@@ -41,6 +41,7 @@ static const struct lichen_class null_class = {
 	.flags = LICHEN_CLASS_PARALLEL, /* there is nothing to guard */
 	.summary = "takes and drops everything",
 	.instance_size = sizeof(struct null),
+	.state_version = 1, /* it has none, and nothing is lost with it */
 	.provides = LICHEN_TABLE(null_provides),
 };
 

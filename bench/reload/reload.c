@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-reload: for how long a guest whose CPUs never rest stands still for a reload.
+ * bench-reload: for how long a guest whose CPUs never rest stands still for a reload, and how
+ * long it takes to load a plugin meanwhile.
  *
- *	bench-reload BUILD CPUS TIMES
+ *	bench-reload BUILD CPUS TIMES [load]
  *
- * Prints "pause CPUS p50 p99 max", in us, of TIMES reloads of serial16550.
+ * Prints "pause CPUS p50 p99 max", in us, of TIMES reloads of serial16550; or "load CPUS p50
+ * p99 max" of the time by which loading debug-port takes longer than dlopen() of its file, and
+ * "dlopen CPUS p50 p99 max" of that, in pairs.
  */
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "plug.h"
 #include "reload.h"
 #include "vm.h"
 
@@ -20,8 +26,10 @@ enum { BENCH_FAILED = 1, BENCH_WRONG = 2, BENCH_DONE = 9, BENCH_TIMES_MAX = 1000
 static struct {
 	struct lichen_vm *vm;
 	struct fw_timer timer;
-	uint64_t *pauses; /* ns */
+	double *pauses;	 /* ns; or by how much a load takes longer */
+	double *dlopens; /* ns; NULL: reloads are measured */
 	uint32_t count, times;
+	char plugin[4096]; /* the file that is loaded */
 } bench;
 
 static void bench_log(void *context, const char *line)
@@ -30,18 +38,58 @@ static void bench_log(void *context, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-static void bench_due(struct fw_timer *timer)
+static void bench_reload(void)
 {
 	struct fw_diags diags = { 0 };
 	struct fw_reloaded done;
 
-	if (!fw_timer_fired(timer))
-		return;
 	if (fw_reload_file(bench.vm, "serial16550", &done, &diags) < 0) {
 		fw_diags_print(&diags, stderr);
 		exit(BENCH_FAILED);
 	}
-	bench.pauses[bench.count++] = done.pause_ns;
+	bench.pauses[bench.count++] = (double)done.pause_ns;
+}
+
+/* The same file, opened by the library alone. */
+static double bench_dlopen(void)
+{
+	const uint64_t before = fw_now_ns();
+	void *file = dlopen(bench.plugin, RTLD_NOW | RTLD_LOCAL);
+	const uint64_t after = fw_now_ns();
+
+	if (!file || dlclose(file) != 0)
+		exit(BENCH_FAILED);
+	return (double)(after - before);
+}
+
+static void bench_load(void)
+{
+	const int descriptor = open(bench.plugin, O_RDONLY | O_CLOEXEC);
+	struct ld_error error = { "" };
+	uint64_t before, after;
+
+	before = fw_now_ns();
+	if (fw_plug_load(bench.vm, "debug-port", descriptor, &error) < 0) {
+		fprintf(stderr, "%s\n", error.text);
+		exit(BENCH_FAILED);
+	}
+	after = fw_now_ns();
+	if (fw_plug_unload(bench.vm, "debug-port", &error) < 0)
+		exit(BENCH_FAILED);
+	close(descriptor);
+	bench.dlopens[bench.count] = bench_dlopen();
+	bench.pauses[bench.count] = (double)(after - before) - bench.dlopens[bench.count];
+	bench.count++;
+}
+
+static void bench_due(struct fw_timer *timer)
+{
+	if (!fw_timer_fired(timer))
+		return;
+	if (bench.dlopens)
+		bench_load();
+	else
+		bench_reload();
 	if (bench.count == bench.times)
 		fw_vm_end(bench.vm, BENCH_DONE, NULL);
 	else
@@ -50,9 +98,17 @@ static void bench_due(struct fw_timer *timer)
 
 static int bench_compare(const void *a, const void *b)
 {
-	const uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+	const double one = *(const double *)a, other = *(const double *)b;
 
 	return (one > other) - (one < other);
+}
+
+/* Sorts the figures. */
+static void bench_print(const char *what, const char *cpus, double *figures)
+{
+	qsort(figures, bench.count, sizeof(*figures), bench_compare);
+	printf("%s %s %.1f %.1f %.1f\n", what, cpus, figures[bench.count / 2] / 1e3,
+	       figures[(uint64_t)bench.count * 99 / 100] / 1e3, figures[bench.count - 1] / 1e3);
 }
 
 /* The profile, which is removed when it has been read. */
@@ -90,13 +146,18 @@ int main(int argc, char **argv)
 {
 	int status;
 
-	bench.times = argc == 4 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
+	const int loads = argc == 5 && strcmp(argv[4], "load") == 0;
+
+	bench.times = argc == 4 || loads ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
 	if (bench.times == 0 || bench.times > BENCH_TIMES_MAX) {
-		fprintf(stderr, "usage: bench-reload BUILD CPUS TIMES\n");
+		fprintf(stderr, "usage: bench-reload BUILD CPUS TIMES [load]\n");
 		return BENCH_WRONG;
 	}
+	(void)snprintf(bench.plugin, sizeof(bench.plugin), "%s/plugins/debug-port.so", argv[1]);
 	bench.pauses = calloc(bench.times, sizeof(*bench.pauses));
-	if (!bench.pauses || bench_create(argv[1], argv[2]) != 0)
+	if (loads)
+		bench.dlopens = calloc(bench.times, sizeof(*bench.dlopens));
+	if (!bench.pauses || (loads && !bench.dlopens) || bench_create(argv[1], argv[2]) != 0)
 		return BENCH_FAILED;
 	bench.timer = (struct fw_timer){ .loop = &bench.vm->loop,
 					 .clock = LICHEN_CLOCK_HOST,
@@ -104,11 +165,10 @@ int main(int argc, char **argv)
 	fw_timer_arm(&bench.timer, fw_now_ns() + BENCH_EVERY_NS);
 	status = lichen_vm_run(bench.vm);
 	lichen_vm_destroy(bench.vm);
-	qsort(bench.pauses, bench.count, sizeof(*bench.pauses), bench_compare);
-	printf("pause %s %.1f %.1f %.1f\n", argv[2],
-	       (double)bench.pauses[bench.count / 2] / 1e3,
-	       (double)bench.pauses[(uint64_t)bench.count * 99 / 100] / 1e3,
-	       (double)bench.pauses[bench.count - 1] / 1e3);
+	bench_print(loads ? "load" : "pause", argv[2], bench.pauses);
+	if (loads)
+		bench_print("dlopen", argv[2], bench.dlopens);
 	free(bench.pauses);
+	free(bench.dlopens);
 	return status == BENCH_DONE ? 0 : BENCH_FAILED;
 }

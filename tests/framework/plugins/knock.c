@@ -139,7 +139,7 @@ static lichen_status knock_realize(void *self)
 	status = KNOCK_LESS ? 0 : k->symbiotic->offer(k->dev.in, features << k->feature);
 	if (status == 0)
 		status = k->symbiotic->msr_claim(k->dev.in, k->msr, KNOCK_MSRS, &k->msrs);
-	if (status == 0 && KNOCK_GREEDY)
+	if (status == 0 && KNOCK_GREEDY != 0)
 		status = k->symbiotic->msr_claim(k->dev.in, KNOCK_GREEDY, 1, &more);
 	if (KNOCK_RUDE) {
 		k->symbiotic->notify(k->dev.in, 2);

@@ -77,6 +77,7 @@ static void *sample_wait(void *argument)
 	struct sample *s = argument;
 	char byte;
 
+	(void)pthread_setname_np(pthread_self(), "sample");
 	while (read(s->pipe[0], &byte, 1) < 0)
 		;
 	return NULL;

@@ -296,7 +296,7 @@ static void pin_thread(void)
 
 	CHECK(instance != NULL);
 	CHECK_EQ(0, class.create(instance));
-	usleep(50000); /* until the thread sleeps: one that runs is invisible */
+	tap_wait_asleep("sample"); /* a thread that runs is invisible */
 	CHECK_EQ(-LICHEN_EBUSY, ld_close(plugin, &error));
 	CHECK_SAYS("threaded.so: pinned: thread ", error);
 	CHECK_EQ(1, copies());

@@ -51,6 +51,7 @@ static const struct lichen_need rogue_needs[] = {
 static void *rogue_sleep(void *argument)
 {
 	(void)argument;
+	(void)pthread_setname_np(pthread_self(), "rogue");
 	for (;;)
 		pause();
 	return NULL;

@@ -192,7 +192,7 @@ static void misbehaves(const struct hv_ops *hv, const char *plugin, const char *
 		lives();
 	}
 	if (strcmp(plugin, "left-thread") == 0)
-		usleep(200000); /* until it sleeps: a thread that runs is invisible */
+		tap_wait_asleep("rogue"); /* a thread that runs is invisible */
 	order = (struct order){ .id = "rogue", .force = 1 };
 	if (ask(&order) != 0)
 		tap_fail("%s", order.told);

@@ -50,11 +50,11 @@ int cli_top_guest_line(const struct cli_top_guest *guest)
 		return 0;
 	fputs("guest:", stdout);
 	if (memory)
-		printf(" memory %" PRIu64 " MiB, available %" PRIu64 " MiB  ",
-		       cli_hex(memory, "total") >> 20, cli_hex(memory, "available") >> 20);
+		printf(" %" PRIu64 " of %" PRIu64 " MiB available  ",
+		       cli_hex(memory, "available") >> 20, cli_hex(memory, "total") >> 20);
 	if (load)
-		printf(" load %.2f %.2f %.2f   running %" JSON_INTEGER_FORMAT
-		       " of %" JSON_INTEGER_FORMAT,
+		printf(" load %.2f %.2f %.2f   %" JSON_INTEGER_FORMAT
+		       " of %" JSON_INTEGER_FORMAT " run",
 		       guest_load(load, "load1"), guest_load(load, "load5"),
 		       guest_load(load, "load15"),
 		       json_integer_value(json_object_get(load, "running")),

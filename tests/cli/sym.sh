@@ -159,9 +159,18 @@ check "ps --guest: for people" good '^  7 .*  7.0M  *7.000000s  *2  esc?\[31m??*
 check "ps --guest: and no control character" no_controls
 circle() { status 0 "$lichen" sym call poses circle 1 && refused 1 'does not come to an end' ps --guest poses; }
 check "ps --guest: a list that goes in circles" circle
-check "top: memory, load" good '^guest: memory 512 MiB, available 300 MiB   load 1.25 0.00 0.00   running 2 of 100$' top poses --once
+check "top: memory, load" good '^guest: 300 of 512 MiB available   load 1.25 0.00 0.00   2 of 100 run$' top poses --once
 tasks() { printed '^VCPU .* TASK$' && printed '^   0 .* us posing$' && printed '^   2 .* us esc' && no_controls; }
 check "top: who runs on each vCPU" tasks
+
+live() { # in 80x24: no line is longer
+	: >"$scratch/live"
+	timeout 90 script -qec "stty cols 80 rows 24; '$lichen' top poses" /dev/null \
+		< <(until_true grep -aq 'guest: 300' "$scratch/live" >/dev/null; printf q) >"$scratch/live"
+	sed "s/$(printf '\033')\[[?0-9]*[A-Za-z]//g; s/\r//" "$scratch/live" >"$scratch/out"
+	printed '^guest: 300 of 512 MiB' && [ "$(awk '{ if (length > m) m = length } END { print m }' "$scratch/out")" -le 80 ]
+}
+if command -v script >/dev/null; then check "top, live: no line is longer than 80" live; else skip "top, live" "no script(1)"; fi
 
 check "push: an object" good '^tally$' sym push poses "$guests/tally.o"
 check "push: its function answers" good '^  sum: 5$' sym call poses tally.add 5

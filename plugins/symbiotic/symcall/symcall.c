@@ -110,6 +110,32 @@ static lichen_status symcall_call(void *self, uint64_t client,
 	return 0;
 }
 
+static void symcall_disown(struct symcall_request *first, uint64_t client)
+{
+	for (; first; first = first->next)
+		if (first->client == client)
+			first->client = 0;
+}
+
+/* One that goes hears of its calls no more: its number may soon be another's.
+ * [control, created to running] */
+static void symcall_client(void *self, const char *id, uint64_t client, uint32_t joined)
+{
+	struct symcall *s = self;
+
+	if (joined || strcmp(id, LICHEN_SYMCALL) != 0)
+		return;
+	for (uint32_t i = 0; i < SYMCALL_VCPUS; i++) {
+		symcall_disown(s->vcpus[i].first, client);
+		if (s->vcpus[i].current && s->vcpus[i].current->client == client)
+			s->vcpus[i].current->client = 0;
+	}
+	symcall_disown(s->first_deferred, client);
+	for (uint32_t i = 0; i < LICHEN_CALL_SLOTS; i++)
+		if (s->slots[i].request && s->slots[i].request->client == client)
+			s->slots[i].request->client = 0;
+}
+
 static const struct lichen_symcall_ops symcall_ops = {
 	LICHEN_STRUCT(struct lichen_symcall_ops),
 	.call = symcall_call,
@@ -222,6 +248,7 @@ static const struct lichen_class symcall_class = {
 	.post_load = symcall_post_load,
 	.destroy = symcall_destroy,
 	.timer = symcall_timer,
+	.client = symcall_client,
 };
 
 LICHEN_SYMBIOTIC_PLUGIN("symcall", "1.0", symcall_class);

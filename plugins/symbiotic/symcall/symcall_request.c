@@ -203,7 +203,7 @@ void symcall_finish(struct symcall *s, struct symcall_request *request, lichen_s
 		symcall_tell_client(s, request, status);
 	else if (request->event_id)
 		symcall_tell_subscribers(s, request, status);
-	else
+	else if (request->client)
 		symcall_tell_plugin(s, request, status);
 	symcall_request_free(s, request);
 }

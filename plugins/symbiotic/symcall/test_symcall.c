@@ -480,6 +480,27 @@ TEST(another_plugin_calls_through_the_interface)
 	th_destroy(th);
 }
 
+TEST(a_plugin_that_goes_hears_of_its_calls_no_more)
+{
+	struct th *th = started();
+	const struct lichen_symcall_ops *ops = th_interface(th, LICHEN_SYMCALL);
+	const struct lichen_symcall asked = { LICHEN_STRUCT(struct lichen_symcall),
+					      .vcpu = LICHEN_SYMCALL_ANY,
+					      .function = LICHEN_CALL_ECHO };
+	struct th_posted posted;
+
+	guest_registers(th);
+	CHECK_EQ(0, ops->call(th_self(th), TH_CLIENT, &asked));
+	CHECK_EQ(0, ops->call(th_self(th), TH_CLIENT, &asked)); /* waits for its turn */
+	CHECK_EQ(0, th_vcpu_enter(th, 0, &found, &entry));
+	th_class(th)->client(th_self(th), LICHEN_SYMCALL, TH_CLIENT, 0);
+	guest_returns(th, 0);
+	CHECK_EQ(0, th_vcpu_enter(th, 0, &found, &entry));
+	guest_returns(th, 0);
+	CHECK_EQ(0, th_posted(th, &posted));
+	th_destroy(th);
+}
+
 TEST(registrations_are_saved_and_judged_when_restored)
 {
 	struct th *th = started(), *other = started();

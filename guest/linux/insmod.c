@@ -107,6 +107,8 @@ static const struct {
 	{ "Operation not permitted", -EPERM },
 	{ "Permission denied", -EACCES },
 	{ "is in use", -EBUSY },
+	{ "is not currently loaded", -ENOENT },
+	{ "No such file or directory", -ENOENT },
 	{ "Device or resource busy", -EBUSY },
 	{ "Resource temporarily unavailable", -EBUSY },
 	{ "Cannot allocate memory", -ENOMEM },

@@ -224,12 +224,14 @@ static void module_drop(u32 serial)
 			continue;
 		*page->text = '\0';
 		status = guest_rmmod(name, page->text, sizeof(page->text));
+		if (!status || status == -ENOENT) { /* gone, or taken out by others before */
+			list_del(&one->list);
+			kfree(one);
+		}
 		if (status) {
 			module_say(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_FAILED, status);
 			return;
 		}
-		list_del(&one->list);
-		kfree(one);
 		pr_info("%s was taken out for the VMM\n", name);
 		module_say(serial, LICHEN_MODULE_ASKED, LICHEN_MODULE_DROPPED, 0);
 		return;

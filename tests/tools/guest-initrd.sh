@@ -16,7 +16,7 @@ check "it is made again" "$make" "$scratch/deep/two.gz"
 check "and is the same" cmp "$scratch/one.gz" "$scratch/deep/two.gz"
 for file in init bin/busybox modules/button.ko modules/evdev.ko etc/acpi/PWRF/00000080 \
 	scripts/shell scripts/demo scripts/poweroff scripts/info scripts/wait scripts/reboot scripts/crash \
-	scripts/module scripts/symbiotic scripts/reload sbin/insmod sbin/rmmod; do
+	scripts/module scripts/symbiotic scripts/reload scripts/after sbin/insmod sbin/rmmod; do
 	check "it holds $file" holds "$file"
 done
 echo text >"$scratch/extra"

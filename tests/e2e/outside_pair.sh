@@ -23,7 +23,7 @@ Y
 }
 symbiotic='symbiotic:
   - { plugin: symspy }
-  - { plugin: symcall, deferred_timeout: 50s }
+  - { plugin: symcall, timeout: 20s, deferred_timeout: 50s }
   - { plugin: symmod }'
 { profile sym; echo "$symbiotic"; } >"$scratch/pair.yaml"
 { profile beat; echo "$symbiotic"; } >"$scratch/alone.yaml"

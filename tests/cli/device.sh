@@ -20,7 +20,11 @@ listed() {
 check "device list" listed
 # What is told meanwhile.
 exec 3> >(exec "$LICHEN_BUILD/tests/control-wire" "$LICHEN_RUNTIME_DIR" vm >"$scratch/events")
-echo '{"jsonrpc":"2.0","method":"subscribe"}' >&3
+echo '{"jsonrpc":"2.0","id":1,"method":"subscribe"}' >&3
+for _ in $(seq 600); do # the answer is there: nothing after it is missed
+	[ -s "$scratch/events" ] && break
+	sleep 0.1
+done
 added() {
 	status 0 "$lichen" device add vm '{plugin: debug-exit, id: bell, port: 0x500}' --json &&
 		jq -e '.id == "bell"' "$scratch/out" && status 0 "$lichen" device list vm &&
@@ -52,10 +56,16 @@ removed() {
 }
 check "device remove, and by force" removed
 told() {
-	sleep 0.3
-	jq -r '.params | [.event, .id, .detail // ""] | join(" ")' "$scratch/events" | sort >"$scratch/told"
-	printf '%s\n' 'device-added bell debug-exit' 'device-added com2 serial16550' 'removal-requested com2 ' \
-		'removal-requested file ' 'removal-requested anon ' 'removed com2 ' 'removed bell ' | sort | diff - "$scratch/told"
+	for _ in $(seq 600); do
+		jq -r 'select(.method) | .params | [.event, .id, .detail // ""] | join(" ")' "$scratch/events" |
+			sort >"$scratch/told"
+		printf '%s\n' 'device-added bell debug-exit' 'device-added com2 serial16550' \
+			'removal-requested com2 ' 'removal-requested file ' 'removal-requested anon ' 'removed com2 ' \
+			'removed bell ' | sort | diff - "$scratch/told" >"$scratch/differ" && return
+		sleep 0.1
+	done
+	cat "$scratch/differ"
+	return 1
 }
 check "each is told as an event" told
 exec 3>&-

@@ -2,11 +2,14 @@
 /*
  * name.c: a VM's name in the runtime folder.  NAME.lock is locked while the VM lives,
  * whatever becomes of its process: who gets the lock may clear away what is left
- * under the name.  NAME.sock listens.
+ * under the name.  In it is the process' number, only to tell how long to wait for the lock.
+ * NAME.sock listens.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -19,8 +22,18 @@
 
 enum { NAME_FILE_SIZE = 80, NAME_BACKLOG = 128, NAME_TRIES = 100 };
 
-/* A process that was killed keeps its lock until the kernel has taken it apart. */
-enum { NAME_DYING_TRIES = 100, NAME_DYING_NS = 10000000 };
+/*
+ * A process that was killed keeps its lock until the kernel has taken it apart, which takes a
+ * busy host seconds.  Whether it was killed can be seen, but for one of another PID namespace.
+ */
+enum {
+	NAME_TRY_NS = 10000000,
+	NAME_ALIVE_TRIES = 20,	 /* 0.2 s: one that is ending by itself has that */
+	NAME_DYING_TRIES = 6000, /* a minute */
+	NAME_LINE = 512,
+	NAME_PID = 24,
+	NAME_EXITING = 4, /* PF_EXITING of proc(5)'s flags */
+};
 
 static void name_file(const struct fw_control *control, const char *ending,
 		      char file[static NAME_FILE_SIZE])
@@ -58,17 +71,80 @@ static int name_is_ours(const struct fw_control *control, const char *file)
 	       opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
 }
 
+static FILE *name_proc(long pid, const char *file)
+{
+	char path[NAME_FILE_SIZE];
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/%s", pid, file);
+	return fopen(path, "re");
+}
+
+/* 1: the process is being ended, or is a zombie with threads that are (proc(5), stat). */
+static int name_is_exiting(long pid)
+{
+	FILE *file = name_proc(pid, "stat");
+	char line[NAME_LINE], state = 0;
+	const char *after = NULL;
+	unsigned flags = 0;
+
+	if (file && fgets(line, sizeof(line), file))
+		after = strrchr(line, ')'); /* what is before it the process chose */
+	if (file)
+		(void)fclose(file);
+	if (!after || sscanf(after, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return 0;
+	return state == 'Z' || state == 'X' || (flags & NAME_EXITING);
+}
+
+/* 1: SIGKILL waits for it (proc(5), status). */
+static int name_is_killed(long pid)
+{
+	const unsigned long long bit = 1ull << (SIGKILL - 1);
+	FILE *file = name_proc(pid, "status");
+	char line[NAME_LINE];
+	unsigned long long mask;
+	int killed = 0;
+
+	while (file && !killed && fgets(line, sizeof(line), file))
+		killed = (sscanf(line, "SigPnd: %llx", &mask) == 1 ||
+			  sscanf(line, "ShdPnd: %llx", &mask) == 1) &&
+			 (mask & bit);
+	if (file)
+		(void)fclose(file);
+	return killed;
+}
+
+/* 1: whose lock it is was killed, and is not gone yet. */
+static int name_is_dying(int file)
+{
+	char text[NAME_PID] = "";
+	long pid;
+
+	if (pread(file, text, sizeof(text) - 1, 0) <= 0)
+		return 0;
+	pid = strtol(text, NULL, 10);
+	return pid > 0 && (name_is_exiting(pid) || name_is_killed(pid));
+}
+
 /* 0: it is locked; -1: somebody else has it, and does not go. */
 static int name_lock(int file)
 {
-	static const struct timespec pause = { 0, NAME_DYING_NS };
+	static const struct timespec pause = { 0, NAME_TRY_NS };
 
-	for (uint32_t i = 0; i < NAME_DYING_TRIES; i++) {
+	for (uint32_t i = 0;
+	     i < NAME_ALIVE_TRIES || (i < NAME_DYING_TRIES && name_is_dying(file)); i++) {
 		if (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			return 0; /* or the file system has no locks */
 		(void)nanosleep(&pause, NULL);
 	}
 	return -1;
+}
+
+/* What is not written is not missed: nobody then waits longer. */
+static void name_sign(int file)
+{
+	if (ftruncate(file, 0) == 0)
+		(void)dprintf(file, "%ld\n", (long)getpid());
 }
 
 lichen_status fw_name_take(struct fw_control *control, const char *folder,
@@ -92,8 +168,10 @@ lichen_status fw_name_take(struct fw_control *control, const char *folder,
 			control->lock = -1; /* another's */
 			return -LICHEN_EEXIST;
 		}
-		if (name_is_ours(control, file))
+		if (name_is_ours(control, file)) {
+			name_sign(control->lock);
 			return 0;
+		}
 		(void)close(control->lock);
 		control->lock = -1;
 	}

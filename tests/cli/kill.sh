@@ -29,9 +29,6 @@ kill_vm() {
 		# shellcheck disable=SC2086 # a word each
 		kill -9 $pids 2>/dev/null
 	done
-	# The kernel takes its KVM apart before it lets go of the lock, for more than the second
-	# that a start waits where the machine is busy; it has no command line any more by then.
-	[ ! -e "$LICHEN_RUNTIME_DIR/gone.lock" ] || flock -w 120 "$LICHEN_RUNTIME_DIR/gone.lock" true
 	start gone && answers gone && "$lichen" stop gone --stop-timeout 0 &&
 		[ ! -e "$LICHEN_RUNTIME_DIR/gone.sock" ] && [ ! -e "$LICHEN_RUNTIME_DIR/gone.lock" ]
 }

@@ -71,7 +71,7 @@ check "each is told as an event" told
 exec 3>&-
 
 dumped() {
-	printf 'abc' | timeout 1 "$lichen" console vm >/dev/null 2>&1
+	printf 'abc' | timeout --foreground 1 "$lichen" console vm >/dev/null 2>&1
 	status 0 "$lichen" device dump vm com1 && printed '^com1: serial16550 .*state version' && printed '^  ier: ' &&
 		printed '# transmitter.s FIFO' && status 0 "$lichen" device dump vm com1 --json &&
 		jq -e '.devices | length == 1 and (.[0].state | map(.name) | index("lcr") != null)' "$scratch/out"
@@ -113,7 +113,7 @@ again() {
 check "without an instance" again
 reloads() {
 	status 0 "$lichen" plugin reload vm serial16550 --json && jq -e '.instances == 1' "$scratch/out" || return 1
-	printf 'after' | timeout 1 "$lichen" console vm >"$scratch/out" 2>/dev/null
+	printf 'after' | timeout --foreground 1 "$lichen" console vm >"$scratch/out" 2>/dev/null
 	printed 'after'
 }
 check "plugin reload: the guest goes on with the new code" reloads

@@ -101,7 +101,7 @@ if [ -c /dev/kvm ] && [ -w /dev/kvm ]; then
 	check "run ends with its status: a crash" ran 6 crashed "$hello" \
 		--set boot.image="$guests/triple.bin"
 	stopped() {
-		timeout --preserve-status -k 10 2 "$lichen" run "$hello" --json --stop-timeout 0 \
+		timeout --foreground --preserve-status -k 10 2 "$lichen" run "$hello" --json --stop-timeout 0 \
 			--set boot.image="$guests/halt.bin" >"$scratch/out" 2>"$scratch/err" </dev/null
 		[ $? = 8 ] && tail -n 1 "$scratch/err" | jq -e '.status == 8 and .reason == "stopped"'
 	}

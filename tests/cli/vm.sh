@@ -18,10 +18,11 @@ start() { # NAME GUEST WORD...
 state_of() { "$lichen" ps --json | jq -r --arg name "$1" '.[] | select(.name == $name).state'; }
 state_is() { [ "$(state_of "$1")" = "$2" ] || { echo "state: $(state_of "$1")"; return 1; }; }
 empty() { [ -z "$(ls -A "$LICHEN_RUNTIME_DIR")" ] || { ls -A "$LICHEN_RUNTIME_DIR"; return 1; }; }
-# hears NAME TEXT PATTERN: types the text, and waits for the pattern.
+# hears NAME TEXT PATTERN: types the text, and waits for the pattern.  In the foreground, timeout
+# signals the command alone: LeakSanitizer's helper at its end would die, and it wait for ever.
 hears() {
 	for _ in 1 2 3 4 5; do
-		printf '%s' "$2" | timeout 1 "$lichen" console "$1" >"$scratch/out" 2>"$scratch/err"
+		printf '%s' "$2" | timeout --foreground 1 "$lichen" console "$1" >"$scratch/out" 2>"$scratch/err"
 		cat "$scratch/out" "$scratch/err"
 		grep -q -- "$3" "$scratch/out" && return
 	done
@@ -39,10 +40,10 @@ check "in the foreground too" clash
 check "console: what it said before" hears one '' 'pebble: echo'
 check "console: it answers" hears one 'abc' 'abc'
 taken() {
-	timeout 5 "$lichen" console one <&- >"$scratch/first" 2>&1 &
+	timeout --foreground 5 "$lichen" console one <&- >"$scratch/first" 2>&1 &
 	sleep 0.5
 	refused 1 'another client has it' console one || return 1
-	timeout 1 "$lichen" console one --force <&- >"$scratch/out" 2>&1
+	timeout --foreground 1 "$lichen" console one --force <&- >"$scratch/out" 2>&1
 	wait $!
 	cat "$scratch/first"
 	grep -q 'another client took the console' "$scratch/first"

@@ -36,7 +36,8 @@ struct streamer {
 	int input[2], output[2]; /* pipes to the guest, and from it */
 	char sent[SHA256_DIGEST_STRING_LENGTH], received[SHA256_DIGEST_STRING_LENGTH];
 	_Atomic uint32_t out, in; /* bytes so far */
-	uint32_t reloads, with_rx, with_interrupt;
+	_Atomic uint32_t reloads;
+	uint32_t with_rx, with_interrupt;
 	_Atomic uint32_t with_tx;
 	uint64_t longest_ns; /* for which the guest stood still */
 };

@@ -133,6 +133,8 @@ struct cli_table {
 	size_t columns, count, room;
 };
 void cli_table_open(struct cli_table *table, size_t columns);
+/* The same, and the first row. */
+void cli_table_open_with(struct cli_table *table, const char *const *heads, size_t columns);
 __attribute__((format(printf, 2, 3))) void cli_table_add(struct cli_table *table,
 							 const char *format, ...);
 /* Prints it on standard output, and frees it. */

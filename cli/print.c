@@ -40,6 +40,13 @@ void cli_table_open(struct cli_table *table, size_t columns)
 									  : CLI_COLUMNS_MAX };
 }
 
+void cli_table_open_with(struct cli_table *table, const char *const *heads, size_t columns)
+{
+	cli_table_open(table, columns);
+	for (size_t i = 0; i < columns; i++)
+		cli_table_add(table, "%s", heads[i]);
+}
+
 void cli_table_add(struct cli_table *table, const char *format, ...)
 {
 	char **cells = table->cells, *text = NULL;

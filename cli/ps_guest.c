@@ -74,12 +74,14 @@ static void guest_print(const json_t *list)
 	const json_t *process;
 	size_t i;
 
-	cli_table_open(&table, FIELDS);
-	for (size_t f = 0; f < FIELDS; f++)
-		cli_table_add(&table, "%s", heads[f]);
-	json_array_foreach(list, i, process) for (size_t f = 0; f < FIELDS; f++) cli_table_add(
-		&table, "%s",
-		cli_sym_value(json_object_get(process, fields[f].name), fields[f].type, text));
+	cli_table_open_with(&table, heads, FIELDS);
+	json_array_foreach(list, i, process)
+	{
+		for (size_t f = 0; f < FIELDS; f++)
+			cli_table_add(&table, "%s",
+				      cli_sym_value(json_object_get(process, fields[f].name),
+						    fields[f].type, text));
+	}
 	cli_table_close(&table, 0);
 }
 

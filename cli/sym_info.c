@@ -142,15 +142,12 @@ static const char *info_where(const json_t *records, const char *name)
 /* One row for all sets that have it. */
 static void info_records(const json_t *records)
 {
+	static const char *const heads[] = { "RECORD", "OF", "BYTES", "SCHEMA" };
 	struct cli_table table;
 	const json_t *record;
 	size_t i;
 
-	cli_table_open(&table, 4);
-	cli_table_add(&table, "RECORD");
-	cli_table_add(&table, "OF");
-	cli_table_add(&table, "BYTES");
-	cli_table_add(&table, "SCHEMA");
+	cli_table_open_with(&table, heads, sizeof(heads) / sizeof(heads[0]));
 	json_array_foreach(records, i, record)
 	{
 		if (cli_sym_named(records, cli_text(record, "name")) != record)
@@ -168,14 +165,12 @@ static void info_records(const json_t *records)
 
 static void info_functions(const json_t *functions)
 {
+	static const char *const heads[] = { "FUNCTION", "HOW", "SCHEMA" };
 	struct cli_table table;
 	const json_t *function;
 	size_t i;
 
-	cli_table_open(&table, 3);
-	cli_table_add(&table, "FUNCTION");
-	cli_table_add(&table, "HOW");
-	cli_table_add(&table, "SCHEMA");
+	cli_table_open_with(&table, heads, sizeof(heads) / sizeof(heads[0]));
 	json_array_foreach(functions, i, function)
 	{
 		const int direct = json_is_true(json_object_get(function, "direct"));

@@ -15,16 +15,13 @@ enum { MODULE_NAME = 64 };
 
 static void module_print(const json_t *modules)
 {
+	static const char *const heads[] = { "NAME", "KIND", "SIZE", "SHA256" };
 	char size[CLI_SYM_VALUE];
 	struct cli_table table;
 	const json_t *module;
 	size_t i;
 
-	cli_table_open(&table, 4);
-	cli_table_add(&table, "NAME");
-	cli_table_add(&table, "KIND");
-	cli_table_add(&table, "SIZE");
-	cli_table_add(&table, "SHA256");
+	cli_table_open_with(&table, heads, sizeof(heads) / sizeof(heads[0]));
 	json_array_foreach(modules, i, module)
 	{
 		cli_table_add(&table, "%s", cli_text(module, "name"));

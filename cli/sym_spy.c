@@ -126,9 +126,8 @@ static int spy_all(struct cli_remote *remote, const struct cli_options *options,
 		status = one ? one : status;
 	}
 	if (status == 0 && json_object_size(seen) == 0) {
-		cli_say("%s: the guest shares no records: it has no symbiotic side, or none "
-			"that "
-			"is ready",
+		cli_say("%s: the guest shares no records: "
+			"it has no symbiotic side, or none that is ready",
 			remote->vm);
 		status = CLI_FAILED;
 	}

@@ -6,9 +6,8 @@ static const struct fw_member info_result[] = {
 	{ .name = "block",
 	  .kind = FW_FLAG,
 	  .flags = FW_REQUIRED,
-	  .help = "the guest finds a discovery block: the profile has `symbiotic:`; the rest "
-		  "is "
-		  "there only then" },
+	  .help = "the guest finds a discovery block: the profile has `symbiotic:`; "
+		  "the rest is there only then" },
 	{ .name = "msrs", .kind = FW_HEX, .help = "number of the first MSR" },
 	{ .name = "msr_count", .kind = FW_NUMBER, .help = "of them" },
 	{ .name = "line",

@@ -14,15 +14,6 @@ start() { # NAME PROFILE GUEST WORD...
 	status 0 "$lichen" run "$e2e/$start_profile.yaml" --name "$start_name" --detach \
 		--set boot.image="$guests/$start_guest.bin" "$@"
 }
-# until_true COMMAND...: within a minute.
-until_true() {
-	for _ in $(seq 300); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.2
-	done
-	echo "never: $*"
-	return 1
-}
 # good PATTERN WORD...: the command succeeds, says nothing on stderr, and prints that.
 good() {
 	good_pattern=$1

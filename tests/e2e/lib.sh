@@ -44,6 +44,16 @@ printed() {
 	grep -q -- "$1" "$scratch/out" || { echo "not printed: $1"; return 1; }
 }
 
+# until_true COMMAND...: within a minute.
+until_true() {
+	for _ in $(seq 300); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.2
+	done
+	echo "never: $*"
+	return 1
+}
+
 # pebble WANT GUEST [OPTION...]: runs a pebble guest on the machine of pebble.yaml.
 pebble() {
 	pebble_want=$1 pebble_guest=$2

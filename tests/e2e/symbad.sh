@@ -7,16 +7,8 @@ command -v jq >/dev/null || { echo "not ok 1 - jq is installed"; exit 1; }
 need_kvm
 trap '"$lichen" stop bad --stop-timeout 0 2>/dev/null; rm -rf "$scratch"' EXIT
 
-# until_true COMMAND...: within a minute.
-until_true() {
-	for _ in $(seq 300); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.2
-	done
-	echo "never: $*"
-	"$lichen" sym info bad
-	return 1
-}
+# in_time COMMAND...: until_true, or what the VM knows of the guest.
+in_time() { until_true "$@" || { "$lichen" sym info bad; return 1; }; }
 info() { # FILTER
 	"$lichen" sym info bad --json | jq -e "$1"
 }
@@ -34,14 +26,14 @@ refused() {
 	status 1 "$lichen" sym call bad "$@" && said "$refused_pattern"
 }
 alive() { # all is well, on both
-	until_true ready && good direct lichen.null --vcpu 0 && good direct lichen.null --vcpu 1
+	in_time ready && good direct lichen.null --vcpu 0 && good direct lichen.null --vcpu 1
 }
 
 # Calls have the time that a busy host takes; those that never end say their own.
 check "the guest comes up" status 0 "$lichen" run "$here/symbiotic.yaml" --name bad --detach --set cpus=2 \
 	--log "$scratch/log" --set boot.image="$guests/sym_bad.bin" --set symbiotic.symcall.timeout=50s \
 	--set symbiotic.symcall.deferred_timeout=50s
-check "and can be called" until_true ready
+check "and can be called" in_time ready
 
 # A call that the host was too busy to begin in its time costs nothing, and is made again.
 abandoned() { # FUNCTION VCPU
@@ -51,7 +43,7 @@ abandoned() { # FUNCTION VCPU
 	info ".symcall.vcpus[$2] == \"dead\""
 }
 dies() { # FUNCTION VCPU
-	until_true abandoned "$1" "$2" && good direct lichen.null --vcpu $((1 - $2)) &&
+	in_time abandoned "$1" "$2" && good direct lichen.null --vcpu $((1 - $2)) &&
 		refused 'its channel is dead' bad.mmio --vcpu "$2" && good deferred lichen.register && alive
 }
 for function in loop halt triple stack fault; do
@@ -72,12 +64,12 @@ counts() { # AT-LEAST: refused ones
 rings() {
 	rings_least=$1
 	shift
-	until_true good . "$@" && until_true counts "$rings_least" && alive
+	in_time good . "$@" && in_time counts "$rings_least" && alive
 }
 check "bad.serial: the end of another call is refused" rings 2 bad.serial --vcpu 0
 check "bad.wrong_vcpu: the end on another vCPU is" rings 3 bad.wrong_vcpu --vcpu 0
 check "bad.answer: answers to calls never made are" rings 7 bad.answer
-twice() { good . bad.twice --vcpu 0 && good . lichen.register && until_true counts 8 && alive; }
+twice() { good . bad.twice --vcpu 0 && good . lichen.register && in_time counts 8 && alive; }
 check "bad.twice: a second end is" twice
 
 for mode in status size; do
@@ -116,7 +108,7 @@ resets() { refused 'cancelled by a pause, a reset' bad.reset --vcpu 0 && alive; 
 check "bad.reset: a reset inside of a call" resets
 ends() {
 	refused 'cancelled by a pause, a reset\|ended meanwhile' bad.off 3 --vcpu 1 &&
-		until_true gone
+		in_time gone
 }
 gone() { ! "$lichen" ps --json | jq -e 'map(.name) | index("bad")'; }
 check "bad.off: the end of the VM inside of a call" ends

@@ -113,6 +113,9 @@ void symmod_tell_client(struct symmod *s, const struct symmod_request *request,
 void symmod_announce(struct symmod *s);
 void symmod_client(void *self, const char *id, uint64_t client, uint32_t joined);
 
+/* Copies a text into room for `size` bytes with its NUL; NULL is none.  0: it does not fit. */
+int symmod_fits(char *to, size_t size, const char *text);
+
 /* --- symmod_control.c --- */
 
 void symmod_hex(const uint8_t hash[32], char text[65]);

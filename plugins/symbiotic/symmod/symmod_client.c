@@ -66,14 +66,13 @@ static uint32_t symmod_takes(void *self, uint64_t client)
 	return symmod_kinds(self);
 }
 
-/* Copies a text into room for `size` bytes with its NUL; NULL is none.  0: it does not fit. */
-static int symmod_fits(char *to, size_t size, const char *text)
+int symmod_fits(char *to, size_t size, const char *text)
 {
 	if (!text)
 		return 1;
 	if (strlen(text) >= size)
 		return 0;
-	strcpy(to, text);
+	memcpy(to, text, strlen(text) + 1);
 	return 1;
 }
 

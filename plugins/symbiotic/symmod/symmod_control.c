@@ -84,10 +84,8 @@ static int symmod_take(struct symmod *s, uint64_t token, const json_t *parameter
 
 	if (!json)
 		return 0;
-	if (text && strlen(text) < size) {
-		strcpy(to, text);
+	if (text && symmod_fits(to, size, text))
 		return 0;
-	}
 	lichen_control_refuse(&s->dev, s->control, token, -LICHEN_EINVAL,
 			      "%s: not a text of at most %zu bytes", key, size - 1);
 	return -1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sdk/pair.h: a device that brings its driver.  The plugin carries code for the guest
- *(embed.h), gives it to guests that take such code (plugin symmod), and has it taken away
- *before the device goes.  Where the guest does not take it, or has no symbiotic side, the
- *device is there all the same, and the log has one sentence.
+ * sdk/pair.h: a device that brings its driver.  The plugin carries code for the guest (see
+ * embed.h), gives it to guests that take such code (plugin symmod), and has it taken away
+ * before the device goes.  Where the guest does not take it, or has no symbiotic side, the
+ * device is there all the same, and the log has one sentence.
  *
  *	struct foo {
  *		struct lichen_dev dev;

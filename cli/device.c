@@ -85,7 +85,7 @@ static int device_connect(const char *path)
 	errno = ENAMETOOLONG;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -1;
-	(void)strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (file >= 0 &&
 	    connect(file, (const struct sockaddr *)&address, sizeof(address)) < 0) {

@@ -20,8 +20,11 @@ int cli_sym_open(struct cli_remote *remote, const char *vm, const char *plugin)
 		return status;
 	status = cli_remote_call(remote, "hello", NULL, NULL, 0, &hello);
 	(void)snprintf(wanted, sizeof(wanted), "%s.info", plugin);
-	json_array_foreach(json_object_get(hello, "methods"), i, method) found |=
-		json_is_string(method) && strcmp(json_string_value(method), wanted) == 0;
+	json_array_foreach(json_object_get(hello, "methods"), i, method)
+	{
+		found |= json_is_string(method) &&
+			 strcmp(json_string_value(method), wanted) == 0;
+	}
 	json_decref(hello);
 	if (status == 0 && !found) {
 		cli_say("%s: plugin %s is not in this VM: its profile has it not below "
@@ -39,8 +42,11 @@ const json_t *cli_sym_named(const json_t *list, const char *name)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(list, i,
-			   one) if (strcmp(cli_text(one, "name"), name) == 0) return one;
+	json_array_foreach(list, i, one)
+	{
+		if (strcmp(cli_text(one, "name"), name) == 0)
+			return one;
+	}
 	return NULL;
 }
 
@@ -51,8 +57,11 @@ const char *cli_sym_nearest(const json_t *list, const char *name)
 	uint32_t count = 0;
 	size_t i;
 
-	json_array_foreach(list, i, one) if (count < SYM_NAMES && json_object_get(one, "name"))
-		names[count++] = cli_text(one, "name");
+	json_array_foreach(list, i, one)
+	{
+		if (count < SYM_NAMES && json_object_get(one, "name"))
+			names[count++] = cli_text(one, "name");
+	}
 	return lichen_nearest(name, names, count);
 }
 
@@ -84,8 +93,11 @@ static const char *sym_size(uint64_t bytes, char text[static CLI_SYM_VALUE])
 		(void)snprintf(text, CLI_SYM_VALUE, "%" PRIu64, bytes);
 		return text;
 	}
-	for (value /= 1024; value >= 1024 && units[unit + 1]; value /= 1024)
+	value /= 1024;
+	while (value >= 1024 && units[unit + 1]) {
+		value /= 1024;
 		unit++;
+	}
 	(void)snprintf(text, CLI_SYM_VALUE, "%.1f%c", value, units[unit]);
 	return text;
 }

@@ -128,12 +128,17 @@ static const json_t *top_before(const struct top *top, const json_t *window)
 static void top_windows(struct top *top)
 {
 	const json_t *list = json_object_get(top->now, "windows"), *window;
-	struct top_window windows[TOP_WINDOWS];
+	struct top_window windows[TOP_WINDOWS] = { 0 };
 	size_t i, count = 0;
 
-	json_array_foreach(list, i, window) if (count < TOP_WINDOWS) windows[count++] =
-		(struct top_window){ window, top_rate(top_before(top, window), window,
-						      "accesses", top->seconds) };
+	json_array_foreach(list, i, window)
+	{
+		if (count < TOP_WINDOWS)
+			windows[count++] =
+				(struct top_window){ window,
+						     top_rate(top_before(top, window), window,
+							      "accesses", top->seconds) };
+	}
 	qsort(windows, count, sizeof(windows[0]), top_compare);
 	printf("%-20s %-16s %-16s %10s %14s", "DEVICE", "PLUGIN", "WINDOW", "ACCESS/S",
 	       "ACCESSES");

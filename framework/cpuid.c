@@ -284,8 +284,11 @@ lichen_status fw_cpuid_symbiotic(struct hv_cpuid *leaves, uint32_t *count, uint3
 /* SDM 2A, CPUID; APM 3, appendix E.4.7: 36 where there is no such leaf. */
 uint32_t fw_cpuid_physical_bits(const struct hv_cpuid *leaves, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (leaves[i].leaf == LEAF_SIZES && leaves[i].eax & 0xff)
-			return leaves[i].eax & 0xff;
+	for (uint32_t i = 0; i < count; i++) {
+		const uint32_t bits = leaves[i].eax & 0xff;
+
+		if (leaves[i].leaf == LEAF_SIZES && bits)
+			return bits;
+	}
 	return 36;
 }

@@ -279,7 +279,7 @@ static uint32_t fw_slot_find(const struct fw_layout *layout, const struct fw_win
 	uint32_t free_one = layout->slot_count;
 
 	for (uint32_t i = layout->slot_count; i-- > 0;) {
-		if (layout->slots[i].size == 0 && i < layout->slot_limit)
+		if (i < layout->slot_limit && layout->slots[i].size == 0)
 			free_one = i;
 		else if (layout->slots[i].size && fw_slot_same(&layout->slots[i], slot))
 			return i;

@@ -115,6 +115,7 @@ static lichen_status fw_peek_key(struct fw_load *load, const struct lichen_field
 	int found = 0;
 	lichen_status status;
 
+	/* cppcheck-suppress autoVariables; it is put back below */
 	load->in = &behind;
 	status = fw_take_fields(load, &fields);
 	for (uint32_t i = 0; i < fields && status == 0; i++) {

@@ -39,8 +39,8 @@ enum lichen_param_flag {
 	LICHEN_PARAM_CREATE = 1 << 4,	 /* with WRITE: mode 0600 (umask applies) */
 	LICHEN_PARAM_APPEND = 1 << 5,	 /* with WRITE: O_APPEND */
 	LICHEN_PARAM_DIRECTORY = 1 << 6, /* a directory, O_PATH */
-	LICHEN_PARAM_SOCKET = 1 << 7, /* a UNIX stream socket, connected; does not block */
-	LICHEN_PARAM_DEVICE = 1 << 8, /* a device node; anything else is refused */
+	LICHEN_PARAM_SOCKET = 1 << 7,	 /* a UNIX stream socket, connected; does not block */
+	LICHEN_PARAM_DEVICE = 1 << 8,	 /* a device node; anything else is refused */
 	/*
 	 * A UNIX stream socket, mode 0600, that listens at the path; does not block.  A
 	 * socket that nobody listens at is replaced.  The host removes the name after destroy.

@@ -3,7 +3,7 @@
 int lichen_module_init(void);
 void lichen_module_exit(void);
 
-extern int guest_add(int a, int b);		     /* of the guest's */
+extern int guest_add(int a, int b);		    /* of the guest's */
 extern int guest_maybe(void) __attribute__((weak)); /* nobody has it */
 
 static int counter = 40;

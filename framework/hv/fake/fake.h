@@ -158,9 +158,9 @@ struct fake_step {
 /* Borrowed until the VM is destroyed; before the vCPU's first run, or between runs. */
 void fake_script(struct hv_vm *vm, uint32_t vcpu, const struct fake_step *steps,
 		 uint32_t count);
-/* How many values it has read, and the one at `index`, the first being 0. */
-uint32_t fake_read_count(struct hv_vm *vm, uint32_t vcpu);
-uint64_t fake_read_at(struct hv_vm *vm, uint32_t vcpu, uint32_t index);
+/* How many values it has read, and number `at` of them, the first being 0. */
+uint32_t fake_read_count(struct hv_vm *vm, uint32_t index);
+uint64_t fake_read_at(struct hv_vm *vm, uint32_t index, uint32_t at);
 
 /* --- what it was told --- */
 

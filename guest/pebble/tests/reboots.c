@@ -2,15 +2,14 @@
 /*
  * reboots: restarts the machine 50 times, by turns through the keyboard controller and the ACPI
  * reset register.  The count is in CMOS RAM,
- * and in memory, which outlive a warm reset.  With 5 and with 50 behind it, it says so and waits for a byte
- * on the serial port, so that somebody may look at the VMM meanwhile.
+ * and in memory, which outlive a warm reset.  With 5 and with 50 behind it, it says so and
+ * waits for a byte on the serial port, so that somebody may look at the VMM meanwhile.
  */
 #include <pebble/acpi.h>
 
 #include "cmos.h"
 
 enum { COUNT_AT = 0x40, MEMORY_AT = 0x600, FIRST_STOP = 5, LAST = 50 };
-
 
 static void serial_wait(void)
 {
@@ -28,8 +27,8 @@ int main(void)
 	CHECK(1, count <= LAST);
 	CHECK(2, count == mmio_read8(MEMORY_AT));
 	if (count == FIRST_STOP || count == LAST) {
-		pebble_puts(count == LAST ? "pebble: restarted 50 times\n" :
-					    "pebble: restarted 5 times\n");
+		pebble_puts(count == LAST ? "pebble: restarted 50 times\n"
+					  : "pebble: restarted 5 times\n");
 		serial_wait();
 	}
 	if (count == LAST)

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -62,9 +63,8 @@ static uint64_t hugetlb_count(const struct hugetlb *h, const char *name)
 	int file;
 	ssize_t n;
 
-	if (strlen(folder) + 1 + strlen(name) >= sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
 		return 0;
-	strcpy(stpcpy(stpcpy(path, folder), "/"), name);
 	file = openat(h->pool, path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return 0;

@@ -109,6 +109,7 @@ void symcall_direct_next(struct symcall *s, uint32_t vcpu)
 			symcall_direct_failed(s, request, status);
 			continue;
 		}
+		/* cppcheck-suppress nullPointerRedundantCheck */
 		request->serial = symcall_serial(s);
 		v->entered = v->done = 0;
 		v->current = request;

@@ -261,9 +261,8 @@ static void streamer_begin(struct streamer *begun)
 }
 
 /* The VM has ended and gone; prints what was counted and checks all but the sums. */
-static void streamer_end(struct streamer *ended)
+static void streamer_end(void)
 {
-	streamer = ended;
 	CHECK_EQ(0, pthread_join(thread, NULL));
 	printf("# %u reloads in %u bytes each way: with the receiver's FIFO not empty %u, the "
 	       "transmitter busy %u, the interrupt pending %u\n",

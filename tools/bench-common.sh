@@ -142,6 +142,6 @@ bench_end()
 	elif [[ $3 ]]; then
 		bench_fail "the command was still running after $limit s"
 	fi
-	tail -n 5 "${@:4}" >&2 2>/dev/null || true
+	tail -n 80 "${@:4}" >&2 2>/dev/null || true
 	bench_fail "the emulated machine ended without a status (its last words are above)"
 }

@@ -141,22 +141,62 @@ lichen_status lichen_directory_read(const struct lichen_shared *shared, uint32_t
 	return 0;
 }
 
-lichen_status lichen_directory_find(const struct lichen_shared *shared, uint32_t magic,
-				    const char *name, struct lichen_directory_entry *entry)
+/* One try, as read_once(), of the entry of one name: the others are not copied. */
+static lichen_status find_once(const struct lichen_shared *shared, uint32_t magic,
+			       const uint8_t *base, const char *name, size_t length,
+			       struct lichen_directory_entry *entry)
 {
-	struct lichen_directory_entry entries[LICHEN_DIRECTORY_MAX];
-	uint32_t count;
-	lichen_status status = lichen_directory_read(shared, magic, entries, &count);
+	const uint8_t *sequence = base + offsetof(struct lichen_directory, sequence), *at;
+	struct lichen_directory head;
+	lichen_status status = copy_whole(sequence, base, &head, sizeof(head));
 
 	if (status < 0)
 		return status;
-	for (uint32_t i = 0; i < count; i++) {
-		if (strcmp(entries[i].name, name) == 0) {
-			*entry = entries[i];
-			return 0;
-		}
+	if (!head_is_right(shared, magic, &head))
+		return -LICHEN_EBADMSG;
+	status = -LICHEN_ENOENT;
+	at = base + head.entries;
+	for (uint32_t i = 0; i < head.count && status < 0; i++, at += sizeof(*entry)) {
+		memcpy(entry, at, sizeof(*entry));
+		entry->name[LICHEN_DIRECTORY_NAME - 1] = '\0';
+		if (memcmp(entry->name, name, length + 1) == 0)
+			status = 0;
 	}
-	return -LICHEN_ENOENT;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return sequence_at(sequence) == head.sequence ? status : -LICHEN_EAGAIN;
+}
+
+/* In what is mapped at `base`. */
+static lichen_status find_at(const struct lichen_shared *shared, uint32_t magic,
+			     const uint8_t *base, const char *name,
+			     struct lichen_directory_entry *entry)
+{
+	const size_t length = strnlen(name, LICHEN_DIRECTORY_NAME);
+	lichen_status status = -LICHEN_EAGAIN;
+
+	if (length == 0 || length == LICHEN_DIRECTORY_NAME)
+		return -LICHEN_ENOENT;
+	for (uint32_t tries = 0; tries < LICHEN_SPY_RETRIES && status == -LICHEN_EAGAIN;
+	     tries++)
+		status = find_once(shared, magic, base, name, length, entry);
+	return status;
+}
+
+lichen_status lichen_directory_find(const struct lichen_shared *shared, uint32_t magic,
+				    const char *name, struct lichen_directory_entry *entry)
+{
+	struct lichen_map map;
+	const uint8_t *base;
+	lichen_status status;
+
+	if (shared->size == 0)
+		return -LICHEN_ENOENT;
+	base = map_part(shared, 0, shared->size, &map);
+	if (!base)
+		return -LICHEN_EFAULT;
+	status = find_at(shared, magic, base, name, entry);
+	unmap_part(shared, &map);
+	return status;
 }
 
 lichen_status lichen_directory_schema(const struct lichen_shared *shared,
@@ -178,24 +218,56 @@ lichen_status lichen_directory_schema(const struct lichen_shared *shared,
 	return 0;
 }
 
-lichen_status lichen_record_read(const struct lichen_shared *shared,
-				 const struct lichen_directory_entry *entry, void *to,
-				 uint32_t room, uint32_t *retries)
+/* In what is mapped at `base`. */
+static lichen_status record_at(const struct lichen_shared *shared,
+			       const struct lichen_directory_entry *entry, const uint8_t *base,
+			       void *to, uint32_t room, uint32_t *retries)
 {
 	const uint64_t head = sizeof(struct lichen_spy_record);
 	lichen_status status;
-	struct lichen_map map;
-	const uint8_t *record;
 
 	if (entry->offset % 8 || !inside(shared->size, entry->offset, head + entry->size))
 		return -LICHEN_EBADMSG;
 	if (entry->size > room)
 		return -LICHEN_E2BIG;
-	record = map_part(shared, entry->offset, head + entry->size, &map);
-	if (!record)
-		return -LICHEN_EFAULT;
-	status = copy_whole(record, record + head, to, entry->size);
-	unmap_part(shared, &map);
+	status = copy_whole(base + entry->offset, base + entry->offset + head, to, entry->size);
 	*retries = status < 0 ? LICHEN_SPY_RETRIES : (uint32_t)status;
 	return status < 0 ? status : 0;
+}
+
+lichen_status lichen_record_read(const struct lichen_shared *shared,
+				 const struct lichen_directory_entry *entry, void *to,
+				 uint32_t room, uint32_t *retries)
+{
+	struct lichen_map map;
+	const uint8_t *base = map_part(shared, 0, shared->size, &map);
+	lichen_status status;
+
+	if (!base)
+		return -LICHEN_EFAULT;
+	status = record_at(shared, entry, base, to, room, retries);
+	unmap_part(shared, &map);
+	return status;
+}
+
+lichen_status lichen_record_find(const struct lichen_shared *shared, const char *name, void *to,
+				 uint32_t room, uint32_t *size, uint32_t *retries)
+{
+	struct lichen_directory_entry entry;
+	struct lichen_map map;
+	const uint8_t *base;
+	lichen_status status;
+
+	if (shared->size == 0)
+		return -LICHEN_ENOENT;
+	base = map_part(shared, 0, shared->size, &map);
+	if (!base)
+		return -LICHEN_EFAULT;
+	status = find_at(shared, LICHEN_DIRECTORY_SPY, base, name, &entry);
+	if (status == 0)
+		status = record_at(shared, &entry, base, to, room, retries);
+	if (status == 0)
+		*size = entry.size;
+	unmap_part(shared, &map);
+	return status;
 }

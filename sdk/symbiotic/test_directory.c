@@ -157,6 +157,41 @@ TEST(a_record_is_read_whole_and_only_inside)
 		 lichen_record_read(&shared, &entry, bytes, UINT32_MAX, &retries));
 }
 
+TEST(a_record_is_found_and_read_at_once)
+{
+	const char long_name[] = "0123456789012345678901234567890123456789"
+				 "0123456789012345678901234567890123456789";
+	uint32_t retries = 7, size = 0;
+	uint8_t bytes[16];
+
+	make();
+	memset(memory + RECORD_AT + 8, 0x5a, 16);
+	CHECK_EQ(0, lichen_record_find(&shared, "r/1", bytes, sizeof(bytes), &size, &retries));
+	CHECK_EQ(16, size);
+	CHECK_EQ(0, retries);
+	CHECK_EQ(0x5a, bytes[15]);
+	CHECK_EQ(-LICHEN_ENOENT, lichen_record_find(&shared, "", bytes, 16, &size, &retries));
+	CHECK_EQ(-LICHEN_ENOENT, lichen_record_find(&shared, "r/", bytes, 16, &size, &retries));
+	CHECK_EQ(-LICHEN_ENOENT,
+		 lichen_record_find(&shared, "r/12", bytes, 16, &size, &retries));
+	CHECK_EQ(-LICHEN_ENOENT,
+		 lichen_record_find(&shared, long_name, bytes, 16, &size, &retries));
+	CHECK_EQ(-LICHEN_E2BIG, lichen_record_find(&shared, "r/1", bytes, 15, &size, &retries));
+	memory[RECORD_AT] = 1;
+	CHECK_EQ(-LICHEN_EAGAIN,
+		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+	list[1].offset = SIZE - 16;
+	CHECK_EQ(-LICHEN_EBADMSG,
+		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+	head->sequence = 1;
+	CHECK_EQ(-LICHEN_EAGAIN,
+		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+	head->magic = 0;
+	head->sequence = 0;
+	CHECK_EQ(-LICHEN_EBADMSG,
+		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+}
+
 static _Atomic int stop;
 
 /* Writes the same value into all words of the record, as the contract says. */

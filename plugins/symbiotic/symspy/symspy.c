@@ -122,12 +122,8 @@ static const struct lichen_symbiotic_ops symspy_symbiotic = {
 	.msr_write = symspy_msr_write,
 };
 
-lichen_status symspy_record(struct symspy *s, const struct lichen_shared *shared,
-			    const struct lichen_directory_entry *entry, void *to, uint32_t room)
+lichen_status symspy_counted(struct symspy *s, lichen_status status, uint32_t retries)
 {
-	uint32_t retries = 0;
-	const lichen_status status = lichen_record_read(shared, entry, to, room, &retries);
-
 	s->reads++;
 	s->retries += retries;
 	s->unsettled += status == -LICHEN_EAGAIN;
@@ -141,7 +137,7 @@ static lichen_status symspy_read(void *self, uint64_t client, uint32_t vcpu, con
 {
 	struct symspy *s = self;
 	const struct lichen_shared *shared = vcpu == LICHEN_SYMSPY_VM ? &s->global : NULL;
-	struct lichen_directory_entry entry;
+	uint32_t retries = 0;
 	lichen_status status;
 
 	(void)client;
@@ -149,12 +145,8 @@ static lichen_status symspy_read(void *self, uint64_t client, uint32_t vcpu, con
 		shared = &s->vcpus[vcpu];
 	if (!shared)
 		return -LICHEN_ENOENT;
-	status = lichen_directory_find(shared, LICHEN_DIRECTORY_SPY, name, &entry);
-	if (status == 0)
-		status = symspy_record(s, shared, &entry, to, room);
-	if (status == 0)
-		*size = entry.size;
-	return status;
+	status = lichen_record_find(shared, name, to, room, size, &retries);
+	return status == -LICHEN_ENOENT ? status : symspy_counted(s, status, retries);
 }
 
 static const struct lichen_symspy_ops symspy_ops = {

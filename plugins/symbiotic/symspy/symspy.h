@@ -34,10 +34,8 @@ struct symspy {
 
 extern const struct lichen_control_ops symspy_control;
 
-/* One record of one set; counts.  Errors as lichen_symspy_ops.read. */
-lichen_status symspy_record(struct symspy *s, const struct lichen_shared *shared,
-			    const struct lichen_directory_entry *entry, void *to,
-			    uint32_t room);
+/* Counts a read that ended with `status`; returns it. */
+lichen_status symspy_counted(struct symspy *s, lichen_status status, uint32_t retries);
 
 /* The guest gave room for the VMM's set, or took it back: makes it, and keeps it up to date.
  * -LICHEN_EFAULT: the room is no RAM any more.  [vcpu or control] */

@@ -136,11 +136,14 @@ static lichen_status symspy_read_set(struct symspy *s, uint32_t index, const cha
 {
 	const struct lichen_shared *shared = symspy_set(s, index);
 	struct lichen_directory_entry entry;
+	uint32_t retries = 0;
 	lichen_status status =
 		lichen_directory_find(shared, LICHEN_DIRECTORY_SPY, name, &entry);
 
-	if (status == 0)
-		status = symspy_record(s, shared, &entry, room, SYMSPY_RECORD_MAX);
+	if (status == 0) {
+		status = lichen_record_read(shared, &entry, room, SYMSPY_RECORD_MAX, &retries);
+		(void)symspy_counted(s, status, retries);
+	}
 	if (status == 0)
 		(void)json_array_append_new(
 			all, json_pack("{s:o, s:o}", "vcpu", symspy_vcpu(index), "values",

@@ -55,6 +55,10 @@ lichen_status lichen_directory_schema(const struct lichen_shared *shared,
 lichen_status lichen_record_read(const struct lichen_shared *shared,
 				 const struct lichen_directory_entry *entry, void *to,
 				 uint32_t room, uint32_t *retries);
+/* Both at once, of the record of that name; *size: its bytes.  The errors of both; *retries
+ * is set where the record was found.  [any, realized to running] */
+lichen_status lichen_record_find(const struct lichen_shared *shared, const char *name, void *to,
+				 uint32_t room, uint32_t *size, uint32_t *retries);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench-guest: what linux.sh measures inside the guest.  Linked statically.
+ *
+ *	bench-guest switch		prints the ns of a context switch between two processes
+ *	bench-guest insmod FILE NAME	loads a module and removes it; prints the ns of loading
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SWITCH_ROUNDS = 10000 };
+
+static double now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void must(int good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	exit(1);
+}
+
+/* Two processes on one CPU, each of which waits for the other's byte. */
+static void measure_switch(void)
+{
+	int there[2], back[2];
+	cpu_set_t one;
+	double start;
+	pid_t child;
+	char byte = 0;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	must(sched_setaffinity(0, sizeof(one), &one) == 0, "sched_setaffinity");
+	must(pipe(there) == 0 && pipe(back) == 0, "pipe");
+	child = fork();
+	if (child == 0) {
+		for (int i = 0; i <= SWITCH_ROUNDS; i++)
+			must(read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1,
+			     "a byte");
+		_exit(0);
+	}
+	must(child > 0, "fork");
+	must(write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1, "a byte");
+	start = now_ns();
+	for (int i = 0; i < SWITCH_ROUNDS; i++)
+		must(write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1, "a byte");
+	printf("%.0f\n", (now_ns() - start) / (2.0 * SWITCH_ROUNDS));
+	must(waitpid(child, NULL, 0) == child, "waitpid");
+}
+
+static void measure_insmod(const char *file, const char *name)
+{
+	double start = now_ns();
+	const int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0 && syscall(SYS_finit_module, fd, "", 0) == 0, file);
+	printf("%.0f\n", now_ns() - start);
+	must(close(fd) == 0 && syscall(SYS_delete_module, name, O_NONBLOCK) == 0, name);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "switch") == 0)
+		measure_switch();
+	else if (argc == 4 && strcmp(argv[1], "insmod") == 0)
+		measure_insmod(argv[2], argv[3]);
+	else
+		return 2;
+	return 0;
+}

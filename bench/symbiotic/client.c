@@ -71,10 +71,11 @@ static void push(const char *file, const char *name, int times)
 		json_t *dropped;
 
 		must(fd >= 0, file);
-		(void)snprintf(line, sizeof(line),
-			       "{\"jsonrpc\":\"2.0\",\"id\":\"push\",\"method\":\"symmod.push\","
-			       "\"params\":{\"name\":\"%s\"}}\n",
-			       name);
+		(void)snprintf(
+			line, sizeof(line),
+			"{\"jsonrpc\":\"2.0\",\"id\":\"push\",\"method\":\"symmod.push\","
+			"\"params\":{\"name\":\"%s\"}}\n",
+			name);
 		talk_send(&talk, line, strlen(line), fd);
 		answer = talk_line(&talk);
 		printf("%.0f\n", now_ns() - start);
@@ -95,7 +96,8 @@ static void ping(const char *path, int times)
 	must(strlen(path) < sizeof(address.sun_path), path);
 	strcpy(address.sun_path, path);
 	talk.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(connect(talk.socket, (const struct sockaddr *)&address, sizeof(address)) == 0, path);
+	must(connect(talk.socket, (const struct sockaddr *)&address, sizeof(address)) == 0,
+	     path);
 	for (int i = 0; i < times; i++) {
 		const double start = now_ns();
 

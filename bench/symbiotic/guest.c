@@ -3,8 +3,8 @@
  * bench-guest: what linux.sh measures inside the guest.  Linked statically.
  *
  *	bench-guest switch		prints the ns of a context switch between two processes
- *	bench-guest insmod FILE NAME	has insmod load a module, and rmmod remove it; prints the ns of
- *					the former, from its start to its end
+ *	bench-guest insmod FILE NAME	has insmod load a module, and rmmod remove it; prints
+ *the ns of the former, from its start to its end
  */
 #include <sched.h>
 #include <stdio.h>

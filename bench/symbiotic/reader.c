@@ -5,9 +5,9 @@
  *	devices:
  *	  - { plugin: bench-reader }
  *
- * Once the guest has the record "pebble.count/1" it is read again and again, as any plugin reads
- * it; then the guest is asked to exit with status 1, and a line on stderr says "spy 0 NS", what
- * bench-stat takes.
+ * Once the guest has the record "pebble.count/1" it is read again and again, as any plugin
+ *reads it; then the guest is asked to exit with status 1, and a line on stderr says "spy 0 NS",
+ *what bench-stat takes.
  */
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls FOLDER NAME COUNT VCPUS: calls functions of VM NAME's Linux guest directly, COUNT times in
- * all, at random moments on random vCPUs, from as many clients as there are vCPUs.  Prints what the
- * calls hit, as symcall counts it.  Status 0: each came back, with the right results.
+ * calls FOLDER NAME COUNT VCPUS: calls functions of VM NAME's Linux guest directly, COUNT times
+ * in all, at random moments on random vCPUs, from as many clients as there are vCPUs.  Prints
+ * what the calls hit, as symcall counts it.  Status 0: each came back, with the right results.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,8 +46,8 @@ static uint64_t number(const json_t *object, const char *name)
 }
 
 /*
- * The results of a call of `function` on `vcpu`, the caller's; NULL: it failed, and that is told.
- * The guest may say that it is at a bad place for this: it is asked again.
+ * The results of a call of `function` on `vcpu`, the caller's; NULL: it failed, and that is
+ * told. The guest may say that it is at a bad place for this: it is asked again.
  */
 static json_t *called(struct talk *talk, const char *function, uint32_t vcpu,
 		      const char *arguments)
@@ -89,8 +89,8 @@ static int echo(struct talk *talk, uint32_t vcpu)
 	int right;
 
 	(void)snprintf(text, sizeof(text), "text %u", random_below(1000));
-	(void)snprintf(arguments, sizeof(arguments), "{\"a\":%u,\"b\":%u,\"text\":\"%s\"}", a, b,
-		       text);
+	(void)snprintf(arguments, sizeof(arguments), "{\"a\":%u,\"b\":%u,\"text\":\"%s\"}", a,
+		       b, text);
 	results = called(talk, "lichen.echo", vcpu, arguments);
 	right = results && number(results, "a") == a && number(results, "b") == b &&
 		strcmp(json_string_value(json_object_get(results, "text")), text) == 0;
@@ -146,7 +146,8 @@ static int client(char **argv, uint32_t count, uint32_t vcpus)
 					      : look(&talk, vcpu, (int)kind - 1);
 
 		if (!right) {
-			printf("# wrong after %u calls: kind %u on vCPU %u\n", done, kind, vcpu);
+			printf("# wrong after %u calls: kind %u on vCPU %u\n", done, kind,
+			       vcpu);
 			return 1;
 		}
 		done += kind < 2 ? 1 : 2;
@@ -169,7 +170,8 @@ static int hits(char **argv)
 	talk_close(&talk);
 	if (!info)
 		return 1;
-	printf("hits: calls=%" PRIu64 " failed=%" PRIu64 " timeouts=%" PRIu64 " crashed=%" PRIu64,
+	printf("hits: calls=%" PRIu64 " failed=%" PRIu64 " timeouts=%" PRIu64
+	       " crashed=%" PRIu64,
 	       number(info, "calls"), number(info, "failed"), number(info, "timeouts"),
 	       number(info, "crashed"));
 	moments = json_object_get(info, "moments");

@@ -12,10 +12,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "hv/kvm.h"
 #include "hv_guest.h"
+#include "measure.h"
 
 enum { ROUNDS = 300, ROUNDS_MAX = 10000, EXITS = 50, DOORBELL = 0x4c696300, CALL = 0x100 };
 
@@ -23,22 +23,6 @@ GUEST(guest_ports, "1: out %al, $0xf4\n jmp 1b\n"
 		   ".org guest_ports + 0x100\n mov $0x4c696300, %ecx\n wrmsr\n ud2\n");
 
 static struct guest guest;
-
-static double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void must(int good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "bench-borrow: %s\n", what);
-	exit(1);
-}
 
 static void call(void)
 {

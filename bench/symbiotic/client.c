@@ -15,28 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "measure.h"
 #include "talk.h"
 
 static struct talk talk;
-
-static void must(int good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "bench-client: %s\n", what);
-	exit(1);
-}
-
-static double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 static void call(const char *mode, int times, int trip)
 {

@@ -38,18 +38,22 @@ static int inside(uint64_t size, uint64_t offset, uint64_t length)
 	return offset <= size && length <= size - offset;
 }
 
-/* The bytes [offset, offset + size) of it, until unmapped; NULL: not RAM (any more). */
-static const uint8_t *map_part(const struct lichen_shared *shared, uint64_t offset,
-			       uint64_t size, struct lichen_map *map)
+/* All of it, until unmapped.  -LICHEN_ENOENT: nothing is registered; -LICHEN_EFAULT: it is no
+ * RAM any more. */
+static lichen_status map_shared(const struct lichen_shared *shared, struct lichen_map *map,
+				const uint8_t **base)
 {
 	*map = (struct lichen_map){ LICHEN_STRUCT(struct lichen_map) };
-	if (shared->dev->host->memory_map(shared->dev->in, 0, shared->gpa + offset, size,
+	if (shared->size == 0)
+		return -LICHEN_ENOENT;
+	if (shared->dev->host->memory_map(shared->dev->in, 0, shared->gpa, shared->size,
 					  LICHEN_ACCESS_READ, map) < 0)
-		return NULL;
-	return map->data;
+		return -LICHEN_EFAULT;
+	*base = map->data;
+	return 0;
 }
 
-static void unmap_part(const struct lichen_shared *shared, struct lichen_map *map)
+static void unmap_shared(const struct lichen_shared *shared, struct lichen_map *map)
 {
 	shared->dev->host->memory_unmap(shared->dev->in, map, 0);
 }
@@ -114,20 +118,18 @@ lichen_status lichen_directory_read(const struct lichen_shared *shared, uint32_t
 				    uint32_t *count)
 {
 	struct lichen_directory head;
-	lichen_status status = -LICHEN_EAGAIN;
 	struct lichen_map map;
 	const uint8_t *base;
 	uint32_t named = 0;
+	lichen_status status = map_shared(shared, &map, &base);
 
-	if (shared->size == 0)
-		return -LICHEN_ENOENT;
-	base = map_part(shared, 0, shared->size, &map);
-	if (!base)
-		return -LICHEN_EFAULT;
+	if (status < 0)
+		return status;
+	status = -LICHEN_EAGAIN;
 	for (uint32_t tries = 0; tries < LICHEN_SPY_RETRIES && status == -LICHEN_EAGAIN;
 	     tries++)
 		status = read_once(shared, magic, base, entries, &head);
-	unmap_part(shared, &map);
+	unmap_shared(shared, &map);
 	if (status < 0)
 		return status;
 	for (uint32_t i = 0; i < head.count; i++) {
@@ -187,15 +189,12 @@ lichen_status lichen_directory_find(const struct lichen_shared *shared, uint32_t
 {
 	struct lichen_map map;
 	const uint8_t *base;
-	lichen_status status;
+	lichen_status status = map_shared(shared, &map, &base);
 
-	if (shared->size == 0)
-		return -LICHEN_ENOENT;
-	base = map_part(shared, 0, shared->size, &map);
-	if (!base)
-		return -LICHEN_EFAULT;
+	if (status < 0)
+		return status;
 	status = find_at(shared, magic, base, name, entry);
-	unmap_part(shared, &map);
+	unmap_shared(shared, &map);
 	return status;
 }
 
@@ -240,13 +239,13 @@ lichen_status lichen_record_read(const struct lichen_shared *shared,
 				 uint32_t room, uint32_t *retries)
 {
 	struct lichen_map map;
-	const uint8_t *base = map_part(shared, 0, shared->size, &map);
-	lichen_status status;
+	const uint8_t *base;
+	lichen_status status = map_shared(shared, &map, &base);
 
-	if (!base)
-		return -LICHEN_EFAULT;
+	if (status < 0)
+		return status;
 	status = record_at(shared, entry, base, to, room, retries);
-	unmap_part(shared, &map);
+	unmap_shared(shared, &map);
 	return status;
 }
 
@@ -256,18 +255,15 @@ lichen_status lichen_record_find(const struct lichen_shared *shared, const char 
 	struct lichen_directory_entry entry;
 	struct lichen_map map;
 	const uint8_t *base;
-	lichen_status status;
+	lichen_status status = map_shared(shared, &map, &base);
 
-	if (shared->size == 0)
-		return -LICHEN_ENOENT;
-	base = map_part(shared, 0, shared->size, &map);
-	if (!base)
-		return -LICHEN_EFAULT;
+	if (status < 0)
+		return status;
 	status = find_at(shared, LICHEN_DIRECTORY_SPY, base, name, &entry);
 	if (status == 0)
 		status = record_at(shared, &entry, base, to, room, retries);
 	if (status == 0)
 		*size = entry.size;
-	unmap_part(shared, &map);
+	unmap_shared(shared, &map);
 	return status;
 }

@@ -49,8 +49,9 @@ lichen_status lichen_directory_schema(const struct lichen_shared *shared,
 				      char text[LICHEN_SCHEMA_MAX + 1]);
 /*
  * The bytes of a record, whole.  room: at least entry->size.  *retries: how often the
- * writer was met.  -LICHEN_E2BIG; -LICHEN_EBADMSG: outside, or not aligned to 8;
- * -LICHEN_EAGAIN: it did not settle; -LICHEN_EFAULT.  [any, realized to running]
+ * writer was met.  -LICHEN_ENOENT: nothing is registered; -LICHEN_E2BIG; -LICHEN_EBADMSG:
+ * outside, or not aligned to 8; -LICHEN_EAGAIN: it did not settle; -LICHEN_EFAULT.
+ * [any, realized to running]
  */
 lichen_status lichen_record_read(const struct lichen_shared *shared,
 				 const struct lichen_directory_entry *entry, void *to,

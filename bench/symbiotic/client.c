@@ -78,7 +78,7 @@ static void ping(const char *path, int times)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	must(strlen(path) < sizeof(address.sun_path), path);
-	strcpy(address.sun_path, path);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	talk.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must(connect(talk.socket, (const struct sockaddr *)&address, sizeof(address)) == 0,
 	     path);

@@ -96,21 +96,39 @@ static int head_is_right(const struct lichen_shared *shared, uint32_t magic,
 		      (uint64_t)head->count * sizeof(struct lichen_directory_entry));
 }
 
-/* One try: head and entries of one state; LICHEN_EAGAIN where the writer came between. */
+/* The head, of one state, and judged. */
+static lichen_status head_read(const struct lichen_shared *shared, uint32_t magic,
+			       const uint8_t *base, struct lichen_directory *head)
+{
+	const lichen_status status = copy_whole(
+		base + offsetof(struct lichen_directory, sequence), base, head, sizeof(*head));
+
+	if (status < 0)
+		return status;
+	return head_is_right(shared, magic, head) ? 0 : -LICHEN_EBADMSG;
+}
+
+/* What was read after `head` is of its state: 0, or -LICHEN_EAGAIN, as the writer came between.
+ */
+static lichen_status head_stands(const uint8_t *base, const struct lichen_directory *head)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return sequence_at(base + offsetof(struct lichen_directory, sequence)) == head->sequence
+		       ? 0
+		       : -LICHEN_EAGAIN;
+}
+
+/* One try: head and entries of one state. */
 static lichen_status read_once(const struct lichen_shared *shared, uint32_t magic,
 			       const uint8_t *base, struct lichen_directory_entry *entries,
 			       struct lichen_directory *head)
 {
-	const uint8_t *sequence = base + offsetof(struct lichen_directory, sequence);
-	lichen_status status = copy_whole(sequence, base, head, sizeof(*head));
+	const lichen_status status = head_read(shared, magic, base, head);
 
 	if (status < 0)
 		return status;
-	if (!head_is_right(shared, magic, head))
-		return -LICHEN_EBADMSG;
 	memcpy(entries, base + head->entries, head->count * sizeof(*entries));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return sequence_at(sequence) == head->sequence ? 0 : -LICHEN_EAGAIN;
+	return head_stands(base, head);
 }
 
 lichen_status lichen_directory_read(const struct lichen_shared *shared, uint32_t magic,
@@ -143,29 +161,26 @@ lichen_status lichen_directory_read(const struct lichen_shared *shared, uint32_t
 	return 0;
 }
 
-/* One try, as read_once(), of the entry of one name: the others are not copied. */
+/* One try, as read_once(), of the entry of one name: the others are not kept. */
 static lichen_status find_once(const struct lichen_shared *shared, uint32_t magic,
 			       const uint8_t *base, const char *name, size_t length,
 			       struct lichen_directory_entry *entry)
 {
-	const uint8_t *sequence = base + offsetof(struct lichen_directory, sequence), *at;
 	struct lichen_directory head;
-	lichen_status status = copy_whole(sequence, base, &head, sizeof(head));
+	lichen_status found = -LICHEN_ENOENT;
+	const lichen_status status = head_read(shared, magic, base, &head);
+	const uint8_t *at;
 
 	if (status < 0)
 		return status;
-	if (!head_is_right(shared, magic, &head))
-		return -LICHEN_EBADMSG;
-	status = -LICHEN_ENOENT;
 	at = base + head.entries;
-	for (uint32_t i = 0; i < head.count && status < 0; i++, at += sizeof(*entry)) {
+	for (uint32_t i = 0; i < head.count && found < 0; i++, at += sizeof(*entry)) {
 		memcpy(entry, at, sizeof(*entry));
 		entry->name[LICHEN_DIRECTORY_NAME - 1] = '\0';
 		if (memcmp(entry->name, name, length + 1) == 0)
-			status = 0;
+			found = 0;
 	}
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return sequence_at(sequence) == head.sequence ? status : -LICHEN_EAGAIN;
+	return head_stands(base, &head) < 0 ? -LICHEN_EAGAIN : found;
 }
 
 /* In what is mapped at `base`. */
@@ -225,6 +240,7 @@ static lichen_status record_at(const struct lichen_shared *shared,
 	const uint64_t head = sizeof(struct lichen_spy_record);
 	lichen_status status;
 
+	*retries = 0;
 	if (entry->offset % 8 || !inside(shared->size, entry->offset, head + entry->size))
 		return -LICHEN_EBADMSG;
 	if (entry->size > room)

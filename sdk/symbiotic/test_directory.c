@@ -183,6 +183,8 @@ TEST(a_record_is_found_and_read_at_once)
 	list[1].offset = SIZE - 16;
 	CHECK_EQ(-LICHEN_EBADMSG,
 		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+	CHECK_EQ(0, retries);
+	retries = 7;
 	head->sequence = 1;
 	CHECK_EQ(-LICHEN_EAGAIN,
 		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
@@ -190,6 +192,7 @@ TEST(a_record_is_found_and_read_at_once)
 	head->sequence = 0;
 	CHECK_EQ(-LICHEN_EBADMSG,
 		 lichen_record_find(&shared, "r/1", bytes, 16, &size, &retries));
+	CHECK_EQ(7, retries); /* of a record that was not found */
 }
 
 static _Atomic int stop;

@@ -246,9 +246,8 @@ static void streamer_open(struct streamer *opened)
 }
 
 /* The VM is made: its loop reloads from now on, and a thread is the peer. */
-static void streamer_begin(struct streamer *begun)
+static void streamer_begin(void)
 {
-	streamer = begun;
 	open_version(0, "tests/framework-reload/serial-2");
 	open_version(1, "plugins");
 	until = fw_now_ns() + streamer->limit_s * UINT64_C(1000000000);

@@ -94,7 +94,7 @@ TEST(linux_streams_and_every_byte_comes_once_and_in_order)
 	CHECK(SHA256File(given("STREAM_FILE"), sum) != NULL);
 	streamer_open(&stream);
 	begin(stream.input[0], stream.output[1]);
-	streamer_begin(&stream);
+	streamer_begin();
 	CHECK_EQ(0, lichen_vm_run(world.vm));
 	(void)printed();
 	world_end(&world);

@@ -41,7 +41,7 @@ TEST(every_byte_comes_once_and_in_order)
 {
 	streamer_open(&stream);
 	begin(stream.input[0], stream.output[1]);
-	streamer_begin(&stream);
+	streamer_begin();
 	CHECK_EQ(1, lichen_vm_run(world.vm));
 	world_end(&world); /* what the backend still has goes out */
 	streamer_end();

@@ -4,6 +4,7 @@
 # while it is busy in user and in kernel mode: with nested and with shadow paging, 1 and 4 vCPUs,
 # page-table isolation on and off, an eighth of the calls each.
 . "$LICHEN_SOURCE/tests/tap.sh"
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh"
 count=$(($1 / 8))
 work=$LICHEN_BUILD/guest-calls
 rm -rf "$work"
@@ -70,18 +71,14 @@ part() {
 says() { # NAME PATTERN
 	part "$1" | grep -q -- "$2" || { part "$1" | tail -n 40; echo "not there: $2"; return 1; }
 }
-warns() { # NAME: besides what linux-warnings.txt allows, and that the module is not the kernel's own
-	part "$1" | sed -n '/^lichen-guest: warnings begin/,/^lichen-guest: warnings end/p' |
-		grep -v '^lichen-guest' | grep -v -f "$LICHEN_SOURCE/tests/e2e/linux-warnings.txt" |
-		grep -v 'taint' >"$work/warnings"
-	cat "$work/warnings"
-	[ ! -s "$work/warnings" ] && says "$1" '^lichen-guest: warnings end'
+quiet() {
+	part "$1" | no_warnings
 }
 # A second of timers in each two seconds at least, and the time of the machine around it.
 times() {
 	part "$1" | awk '/^lichen-guest: beats/ { beats = $3; of = $5 }
 		/^lichen-guest: clock/ { guest = $3 } /^=== .* clock/ { host = $NF }
-		END { print "# beats " beats " of " of ", clock " guest " of " host
+		END { print "beats " beats " of " of ", clock " guest " of " host
 			exit !(of > 0 && beats * 2 >= of && host - guest >= 0 && host - guest <= 30) }'
 }
 
@@ -95,7 +92,7 @@ for paging in nested shadow; do
 				says "$name" "^=== $name calls 0"
 			check "$name: none failed" says "$name" "^hits: .*failed=0 timeouts=0 crashed=0 "
 			check "$name: the guest's timers and clock" times "$name"
-			check "$name: its log has no warning" warns "$name"
+			check "$name: its log has no warning" quiet "$name"
 			check "$name: it powers off" says "$name" "^=== $name status 0"
 		done
 	done

@@ -4,6 +4,7 @@
 # while it works and its second CPU comes and goes; then, busy, it answers every command for
 # symbiotic guests.  Neither side is left with anything.
 . "$LICHEN_SOURCE/tests/tap.sh"
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh"
 command -v jq >/dev/null || { echo "not ok 1 - jq is installed"; exit 1; }
 times=$1
 work=$LICHEN_BUILD/guest-reload
@@ -113,12 +114,8 @@ told() {
 	did 0 "$1" && { part "$1" | jq -e "$2" >/dev/null || { part "$1"; return 1; }; }
 }
 
-no_warning() { # besides what linux-warnings.txt allows, and that the module is not the kernel's own
-	sed -n '/^lichen-guest: warnings begin/,/^lichen-guest: warnings end/p' "$work/clean" |
-		grep -v '^lichen-guest' | grep -v -f "$LICHEN_SOURCE/tests/e2e/linux-warnings.txt" |
-		grep -v 'taint' >"$work/warnings"
-	cat "$work/warnings"
-	[ ! -s "$work/warnings" ] && grep -q '^lichen-guest: warnings end' "$work/clean"
+quiet() {
+	no_warnings <"$work/clean"
 }
 
 check "the guest runs" boots
@@ -173,7 +170,7 @@ check "what was done is counted" told counted '.symmod.pushed == "0x1" and .symm
 check "the power button ends it" did 0 stop
 check "and the guest powers off" says '=== run status 0'
 check "the module takes its leave" says 'lichen-guest: rmmod 0'
-check "the guest's log has no warning" no_warning
+check "the guest's log has no warning" quiet
 vmm_is_silent() { # its lines begin with a time, the kernel's with a bracket
 	! grep -E '^ *[0-9]+\.[0-9]+ ' "$work/clean"
 }

@@ -137,7 +137,7 @@ static lichen_status symspy_read(void *self, uint64_t client, uint32_t vcpu, con
 {
 	struct symspy *s = self;
 	const struct lichen_shared *shared = vcpu == LICHEN_SYMSPY_VM ? &s->global : NULL;
-	uint32_t retries = 0;
+	uint32_t retries = UINT32_MAX; /* there is no such record */
 	lichen_status status;
 
 	(void)client;
@@ -146,7 +146,7 @@ static lichen_status symspy_read(void *self, uint64_t client, uint32_t vcpu, con
 	if (!shared)
 		return -LICHEN_ENOENT;
 	status = lichen_record_find(shared, name, to, room, size, &retries);
-	return status == -LICHEN_ENOENT ? status : symspy_counted(s, status, retries);
+	return retries == UINT32_MAX ? status : symspy_counted(s, status, retries);
 }
 
 static const struct lichen_symspy_ops symspy_ops = {

@@ -87,13 +87,23 @@ static lichen_status kvm_registers_get(struct hv_vcpu *vcpu, struct kvm_sync_reg
 	return result < 0 ? -LICHEN_EIO : 0;
 }
 
+/*
+ * Control and segment registers are put only where they differ: KVM looks at each of them
+ * again.  An interrupt on its way in is among them, but counts among the events.
+ */
+static int kvm_sregs_differ(const struct kvm_sregs *is, const struct kvm_sregs *to)
+{
+	return memcmp(is, to, offsetof(struct kvm_sregs, interrupt_bitmap)) != 0;
+}
+
 /* At once.  -LICHEN_EINVAL: KVM refuses one of them. */
-static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_regs *from)
+static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_regs *from,
+				       int sregs)
 {
 	int result = kvm_call(vcpu->fd, KVM_SET_REGS, &from->regs);
 
 	vcpu->open = 0;
-	if (result >= 0)
+	if (result >= 0 && sregs)
 		result = kvm_call(vcpu->fd, KVM_SET_SREGS, &from->sregs);
 	if (result >= 0)
 		result = kvm_call(vcpu->fd, KVM_SET_VCPU_EVENTS, &from->events);
@@ -101,12 +111,14 @@ static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_reg
 }
 
 /* Where KVM can, by the next KVM_RUN, which tells if it refuses one. */
-static lichen_status kvm_registers_pass(struct hv_vcpu *vcpu, struct kvm_sync_regs *from)
+static lichen_status kvm_registers_pass(struct hv_vcpu *vcpu, struct kvm_sync_regs *from,
+					int sregs)
 {
 	if (!vcpu->vm->sync)
-		return kvm_registers_put(vcpu, from);
+		return kvm_registers_put(vcpu, from, sregs);
 	memcpy(&vcpu->run->s.regs, from, sizeof(*from));
-	vcpu->run->kvm_dirty_regs = KVM_SYNC_ALL;
+	vcpu->run->kvm_dirty_regs =
+		KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS | (sregs ? KVM_SYNC_X86_SREGS : 0);
 	vcpu->open = 0;
 	return 0;
 }
@@ -256,18 +268,22 @@ lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entr
 	if (status == 0 && b->was_state == KVM_MP_STATE_HALTED)
 		status = kvm_state_put(vcpu, KVM_MP_STATE_RUNNABLE);
 	b->entered = 1;
-	return status < 0 ? status : kvm_registers_pass(vcpu, &to);
+	if (status < 0)
+		return status;
+	return kvm_registers_pass(vcpu, &to, kvm_sregs_differ(&b->was.sregs, &to.sregs));
 }
 
 /* --- giving back --- */
 
-static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end, int in_smm)
+/* `now`: what the vCPU has come to. */
+static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end,
+				 const struct kvm_sync_regs *now)
 {
 	struct kvm_borrow *b = &vcpu->borrow;
 	struct kvm_sync_regs *was = &b->was;
 	const uint32_t theirs = KVM_VCPUEVENT_VALID_NMI_PENDING |
 				KVM_VCPUEVENT_VALID_SIPI_VECTOR |
-				(in_smm ? 0 : KVM_VCPUEVENT_VALID_SMM);
+				(now->events.smi.smm ? 0 : KVM_VCPUEVENT_VALID_SMM);
 	lichen_status status = 0;
 
 	/* An interrupt on its way in is among the events. */
@@ -275,13 +291,14 @@ static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end, int in_s
 	was->events.flags &= ~theirs;
 	was->events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
 	if (end == HV_END_CRASHED && vcpu->vm->lossy) {
-		status = kvm_registers_put(vcpu, was);
+		status = kvm_registers_put(vcpu, was, 1);
 		if (status == 0)
 			status = kvm_losses_restore(vcpu);
 	}
 	/* After a crash again: the events count last. */
 	if (status == 0)
-		status = kvm_registers_pass(vcpu, was);
+		status = kvm_registers_pass(vcpu, was,
+					    kvm_sregs_differ(&now->sregs, &was->sregs));
 	if (status == 0 && (end != HV_END_DONE || b->was_state != KVM_MP_STATE_RUNNABLE))
 		status = kvm_state_put(vcpu, b->was_state);
 	return status < 0 ? -LICHEN_EIO : 0;
@@ -317,7 +334,7 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 	/* An INIT from another vCPU: it waits for its start, or is under way to long mode. */
 	if (end == HV_END_ABANDONED && !(now.sregs.cr0 & KVM_CR0_PE))
 		return 0;
-	return kvm_restore(vcpu, end, now.events.smi.smm);
+	return kvm_restore(vcpu, end, &now);
 }
 
 /* --- deadlines --- */

@@ -308,7 +308,9 @@ TEST(the_interrupt_shadow_is_as_it_was)
 		CHECK_EQ(LICHEN_VCPU_SHADOW, found.flags & LICHEN_VCPU_SHADOW);
 		settle(); /* what is to be put back is in place */
 		events_get(&events);
-		CHECK_EQ(KVM_X86_SHADOW_INT_STI, events.interrupt.shadow);
+		/* AMD does not tell STI's from that of a load of SS (APM 2, 15.21.5). */
+		CHECK_EQ(KVM_X86_SHADOW_INT_STI,
+			 events.interrupt.shadow & KVM_X86_SHADOW_INT_STI);
 		CHECK_EQ(0, events.nmi.masked);
 		guest_destroy(&guest);
 	}

@@ -316,6 +316,84 @@ TEST(the_interrupt_shadow_is_as_it_was)
 	}
 }
 
+/* Says 3 again and again, and 0x40 in the handler of an NMI. */
+GUEST(guest_nmi, "mov $1, %al\n 1: out %al, $0xf4\n mov $3, %al\n jmp 1b\n"
+		 ".org guest_nmi + 0x200\n mov $0x40, %al\n out %al, $0xf4\n mov $3, %al\n iretq\n"
+		 ".org guest_nmi + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
+		 "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
+
+static void start_with_nmi(enum variant variant)
+{
+	start_with(GUEST_IRQCHIP, variant, guest_nmi, guest_nmi_end);
+	guest_gate(&guest, 2, 0x200);
+}
+
+static void nmi(void)
+{
+	CHECK_EQ(0, ioctl(guest.cpu[0]->fd, KVM_NMI));
+}
+
+/* The guest takes so many NMIs, and no more. */
+static void takes_nmis(uint32_t want)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < 20; i++)
+		taken += guest_out(&guest, 0xf4) == 0x40;
+	CHECK_EQ(want, taken);
+}
+
+TEST(an_nmi_before_the_call_comes_once_after_it)
+{
+	EACH_VARIANT
+	{
+		start_with_nmi(variant);
+		nmi();
+		call();
+		takes_nmis(1);
+		guest_destroy(&guest);
+	}
+}
+
+TEST(an_nmi_during_the_call_comes_once_after_it)
+{
+	EACH_VARIANT
+	{
+		struct lichen_vcpu_entry entry;
+
+		start_with_nmi(variant);
+		CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
+		entry_make(&entry, GUEST_CODE + CALL);
+		CHECK_EQ(0, hv->vcpu_enter(guest.cpu[0], &entry));
+		nmi();
+		CHECK_EQ(HV_END_DONE, inside());
+		CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], HV_END_DONE, &after));
+		CHECK_EQ(42, after.gpr[LICHEN_RDI]);
+		takes_nmis(1);
+		guest_destroy(&guest);
+	}
+}
+
+TEST(an_nmi_during_a_call_amid_the_handler_of_another_waits_for_its_end)
+{
+	EACH_VARIANT
+	{
+		struct kvm_vcpu_events events;
+
+		start_with_nmi(variant);
+		nmi();
+		while (guest_out(&guest, 0xf4) != 0x40)
+			;
+		nmi();
+		call();
+		settle();
+		events_get(&events);
+		CHECK_EQ(1, events.nmi.masked);
+		takes_nmis(1);
+		guest_destroy(&guest);
+	}
+}
+
 static void *kick_later(void *argument)
 {
 	(void)argument;

@@ -317,10 +317,11 @@ TEST(the_interrupt_shadow_is_as_it_was)
 }
 
 /* Says 3 again and again, and 0x40 in the handler of an NMI. */
-GUEST(guest_nmi, "mov $1, %al\n 1: out %al, $0xf4\n mov $3, %al\n jmp 1b\n"
-		 ".org guest_nmi + 0x200\n mov $0x40, %al\n out %al, $0xf4\n mov $3, %al\n iretq\n"
-		 ".org guest_nmi + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
-		 "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
+GUEST(guest_nmi,
+      "mov $1, %al\n 1: out %al, $0xf4\n mov $3, %al\n jmp 1b\n"
+      ".org guest_nmi + 0x200\n mov $0x40, %al\n out %al, $0xf4\n mov $3, %al\n iretq\n"
+      ".org guest_nmi + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
+      "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
 
 static void start_with_nmi(enum variant variant)
 {

@@ -3,47 +3,21 @@
 # Stock Linux's file systems stand still while the VMM wants them to, and no longer: ext4, and
 # another ext4 in a file of it, with programs that write to both.
 . "$LICHEN_SOURCE/tests/tap.sh"
-. "$LICHEN_SOURCE/tests/guest-linux/lib.sh"
-work=$LICHEN_BUILD/guest-freeze
-rm -rf "$work"
-mkdir -p "$work"
-cloud=$("$LICHEN_SOURCE/tools/fetch-kernels" cloud) || exit 1
-builds() {
-	"$LICHEN_SOURCE/tools/guest-modules" cloud "$work/cloud" &&
-		mke2fs -q -t ext4 "$work/outer.img" 16M && mke2fs -q -t ext4 "$work/inner.img" 4M &&
-		cp "$LICHEN_SOURCE/tests/guest-linux/freeze_guest.sh" "$work/after" &&
-		"$LICHEN_SOURCE/tools/guest-initrd" "$work/initrd.gz" "$work/cloud/lichen_guest.ko" \
-			"$work"/*.img "$work/after" \
-			"$(find "$cloud/lib/modules" -name loop.ko)"
-}
-builds >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-cat >"$work/linux.yaml" <<Y
-lichen: 1
-include: ["$LICHEN_SOURCE/tests/e2e/linux.yaml"]
-symbiotic:
-  - { plugin: symcall, deferred_timeout: 1min }
-Y
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh" freeze
+mke2fs -q -t ext4 "$work/outer.img" 16M && mke2fs -q -t ext4 "$work/inner.img" 4M || exit 1
+cp "$LICHEN_SOURCE/tests/guest-linux/freeze_guest.sh" "$work/after"
+built "$work"/*.img "$work/after" "$(find "$cloud/lib/modules" -name loop.ko)"
 
 # What runs inside the bench: the guest, and the commands, each one's output between marks.
 cat >"$work/inside" <<'B'
 #!/bin/bash
-# inside LICHEN PROFILE KERNEL INITRD
-lichen=$1
-export LICHEN_RUNTIME_DIR=/tmp/run
-"$lichen" run "$2" --name disks --set boot.kernel="$3" --set boot.initrd="$4" --set \
-	"boot.cmdline=console=ttyS0 quiet lichen.run=after" </dev/null >/tmp/guest 2>&1 &
-pid=$!
-for _ in $(seq 300); do
-	grep -q 'lichen-guest: waiting' /tmp/guest && break
-	kill -0 $pid || break
-	sleep 0.5
-done
+# inside LICHEN PROFILE KERNEL INITRD INSIDE
+. "$5" "$@"
+starts 600 lichen.run=after
 call() { # NAME FUNCTION ARGUMENT...
-	local name=$1 status=0
+	local name=$1
 	shift
-	echo "=== $name"
-	timeout 100 "$lichen" sym call disks "$@" </dev/null 2>&1 || status=$?
-	echo "=== $name status $status"
+	try "$name" sym call busy "$@"
 }
 guest() { # NAME WORD: of freeze_guest.sh
 	call "$1" linux.run "/lichen/after $2"
@@ -70,35 +44,22 @@ for _ in $(seq 60); do
 	grep -q 'unloaded, and writers' /tmp/guest && break
 	sleep 0.5
 done
-"$lichen" stop disks --stop-timeout 1min
-status=0
-wait $pid || status=$?
-cat /tmp/guest
-echo "=== run status $status"
+ends run
 B
 chmod +x "$work/inside"
 
 runs() {
-	"$LICHEN_SOURCE/tools/svm-bench" --timeout 600 -- "$work/inside" "$LICHEN_BUILD/lichen" \
-		"$work/linux.yaml" "$cloud/vmlinuz" "$work/initrd.gz" >"$work/run" 2>&1
-	status=$?
-	tr -d '\r' <"$work/run" >"$work/clean"
-	[ $status = 0 ] && grep -q '^=== run status 0$' "$work/clean" || { tail -n 40 "$work/clean"; return 1; }
-}
-# did STATUS NAME [PATTERN]: it ended so, and printed that.
-did() {
-	sed -n "/^=== $2\$/,/^=== $2 status/p" "$work/clean" >"$work/part"
-	grep -q "^=== $2 status $1\$" "$work/part" && grep -q -- "${3-}" "$work/part" ||
-		{ cat "$work/part"; return 1; }
+	in_machine svm-bench --timeout 600 -- "$work/inside" "$LICHEN_BUILD/lichen" "$work/linux.yaml" \
+		"$cloud/vmlinuz" "$work/initrd.gz" "$LICHEN_SOURCE/tests/guest-linux/inside.sh" &&
+		says '=== run status 0'
 }
 ran() { # NAME
 	did 0 "$1" '^  status: 0$'
 }
 unloads() {
-	grep -q '^lichen-guest: unloaded, and writers go on' "$work/clean" ||
-		{ tail -n 40 "$work/clean"; return 1; }
+	says 'lichen-guest: unloaded, and writers go on'
 }
-quiet() {
+but_one() {
 	grep -v 'thawed file systems: the VMM did not in time' "$work/clean" | no_warnings
 }
 
@@ -120,5 +81,5 @@ check "nor what is not there" did 1 nowhere 'No such'
 check "nor anything for longer than a minute" did 1 long '-34\|range'
 check "file systems freeze a last time" did 0 last 'count.*2'
 check "and thaw with the module's end" unloads
-check "the guest's log has no warning but that one" quiet
+check "the guest's log has no warning but that one" but_one
 finish

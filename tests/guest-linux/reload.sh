@@ -4,50 +4,22 @@
 # while it works and its second CPU comes and goes; then, busy, it answers every command for
 # symbiotic guests.  Neither side is left with anything.
 . "$LICHEN_SOURCE/tests/tap.sh"
-. "$LICHEN_SOURCE/tests/guest-linux/lib.sh"
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh" reload
 command -v jq >/dev/null || { echo "not ok 1 - jq is installed"; exit 1; }
 times=$1
-work=$LICHEN_BUILD/guest-reload
-rm -rf "$work"
-mkdir -p "$work"
-cloud=$("$LICHEN_SOURCE/tools/fetch-kernels" cloud) || exit 1
 # What linux.repair runs: the guest's clock, for the test to see.
 printf '#!/bin/busybox sh\necho "lichen-guest: repaired at $(date +%%s)" >/dev/console\n' >"$work/repair"
 chmod 755 "$work/repair"
-"$LICHEN_SOURCE/tools/guest-modules" cloud "$work/cloud" >"$work/log" 2>&1 &&
-	"$LICHEN_SOURCE/tools/guest-initrd" "$work/initrd.gz" "$work/cloud/lichen_guest.ko" "$work/repair" ||
-	{ cat "$work/log"; exit 1; }
-cat >"$work/linux.yaml" <<Y
-lichen: 1
-include: ["$LICHEN_SOURCE/tests/e2e/linux.yaml"]
-symbiotic:
-  - { plugin: symspy }
-  - { plugin: symcall, timeout: 20s, deferred_timeout: 2min }
-  - { plugin: symmod, timeout: 5min }
-Y
+built "$work/repair"
 
 # What runs inside the bench: the guest, and the commands, each one's output between marks.
 cat >"$work/inside" <<'B'
 #!/bin/bash
-# inside LICHEN PROFILE KERNEL INITRD TIMES EXAMPLE
-lichen=$1 times=$5 example=$6
-export LICHEN_RUNTIME_DIR=/tmp/run
-"$lichen" run "$2" --name busy --set boot.kernel="$3" --set boot.initrd="$4" --set cpus=2 --set \
-	"boot.cmdline=console=ttyS0 quiet lichen.run=reload lichen.times=$times lichen.busy=3 lichen.parameters=mod=any,run=1,repair=/lichen/repair" \
-	</dev/null >/tmp/guest 2>&1 &
-pid=$!
-for _ in $(seq $((600 + 10 * times))); do
-	grep -q 'lichen-guest: waiting' /tmp/guest && break
-	kill -0 $pid || break
-	sleep 1
-done
-try() { # NAME WORD...
-	local name=$1 status=0
-	shift
-	echo "=== $name"
-	timeout 300 "$lichen" "$@" </dev/null 2>&1 || status=$?
-	echo "=== $name status $status"
-}
+# inside LICHEN PROFILE KERNEL INITRD TIMES EXAMPLE INSIDE
+. "$7" "$@"
+times=$5 example=$6
+starts $((1200 + 20 * times)) "lichen.run=reload lichen.times=$times lichen.busy=3 lichen.parameters=mod=any,run=1,repair=/lichen/repair" \
+	--set cpus=2
 try info sym info busy
 try info-json sym info busy --json
 try spy sym spy busy
@@ -82,40 +54,18 @@ try drop-again sym drop busy lichen_example
 try gone sym call busy example.add 3 4
 try fails sym push busy "$example" fail=1
 try counted sym info busy --json
-try stop stop busy --stop-timeout 5min
-wait $pid
-echo "=== run status $?"
-cat /tmp/guest
+ends run
 B
 chmod +x "$work/inside"
 
 boots() {
-	"$LICHEN_SOURCE/tools/svm-bench" --timeout $((1200 + 10 * times)) -- "$work/inside" "$LICHEN_BUILD/lichen" \
-		"$work/linux.yaml" "$cloud/vmlinuz" "$work/initrd.gz" "$times" \
-		"$work/cloud/lichen_example.ko" >"$work/run" 2>&1
-	status=$?
-	tr -d '\r' <"$work/run" >"$work/clean"
-	[ $status = 0 ] || { tail -n 40 "$work/clean"; return 1; }
-}
-
-says() {
-	grep -qx -- "$1" "$work/clean" || { tail -n 40 "$work/clean"; return 1; }
-}
-
-part() { # NAME: what that command printed
-	sed -n "/^=== $1\$/,/^=== $1 status/p" "$work/clean" | grep -v "^=== "
-}
-# did STATUS NAME [PATTERN]: it ended so, and printed that.
-did() {
-	says "=== $2 status $1" && { [ $# = 2 ] || part "$2" | grep -q -- "$3" || { part "$2"; return 1; }; }
+	in_machine svm-bench --timeout $((1200 + 10 * times)) -- "$work/inside" "$LICHEN_BUILD/lichen" \
+		"$work/linux.yaml" "$cloud/vmlinuz" "$work/initrd.gz" "$times" "$work/cloud/lichen_example.ko" \
+		"$LICHEN_SOURCE/tests/guest-linux/inside.sh"
 }
 # told NAME FILTER: its JSON is such.
 told() {
 	did 0 "$1" && { part "$1" | jq -e "$2" >/dev/null || { part "$1"; return 1; }; }
-}
-
-quiet() {
-	no_warnings <"$work/clean"
 }
 
 check "the guest runs" boots

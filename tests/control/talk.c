@@ -89,7 +89,7 @@ const char *talk_line(struct talk *talk)
 			memmove(talk->in, newline + 1, talk->used);
 			return line;
 		}
-		if (poll(&ready, 1, TALK_WAIT_MS) <= 0)
+		if (poll(&ready, 1, talk->wait_ms ? talk->wait_ms : TALK_WAIT_MS) <= 0)
 			return NULL;
 		n = recv(talk->socket, talk->in + talk->used, sizeof(talk->in) - talk->used, 0);
 		if (n <= 0)

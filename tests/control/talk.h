@@ -11,6 +11,7 @@ struct talk {
 	char in[1 << 20];
 	size_t used;
 	int id;
+	int wait_ms; /* for each line; 0: 10 s */
 };
 
 /* Connects to NAME.sock in `folder`; ends the program where that fails. */
@@ -20,7 +21,7 @@ int talk_try(struct talk *talk, const char *folder, const char *name);
 void talk_close(struct talk *talk);
 /* Bytes as they are, with a descriptor where it is not -1. */
 void talk_send(struct talk *talk, const void *bytes, size_t size, int file);
-/* The next line, without its end, or NULL: the VM closed, or 10 s went by. */
+/* The next line, without its end, or NULL: the VM closed, or time is up. */
 const char *talk_line(struct talk *talk);
 /* A call and its result, which is the caller's; NULL: an error, or no answer. */
 json_t *talk_call(struct talk *talk, const char *method, const char *params);

@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 	if (argc > 5 && (file = open(argv[5], O_RDONLY | O_CLOEXEC)) < 0)
 		return 2;
 	talk_open(&talk, argv[1], argv[2]);
+	talk.wait_ms = 60000; /* an emulated machine on a busy one is slow */
 	size = snprintf(line, sizeof(line),
 			"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
 			argv[3], params);

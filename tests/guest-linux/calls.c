@@ -16,7 +16,7 @@
 
 #include "talk.h"
 
-enum { PAUSE_US = 2000, KINDS = 4, PEEK = 64, TRIES = 1000 };
+enum { DEADLINE_S = 20, PAUSE_US = 2000, KINDS = 4, PEEK = 64, TRIES = 1000 };
 
 static uint64_t random_state;
 static uint32_t again; /* calls that the guest put off */
@@ -58,8 +58,8 @@ static json_t *called(struct talk *talk, const char *function, uint32_t vcpu,
 
 	(void)snprintf(params, sizeof(params),
 		       "{\"function\":\"%s\",\"mode\":\"direct\",\"vcpu\":%u,"
-		       "\"deadline_ns\":20000000000,\"arguments\":%s}",
-		       function, vcpu, arguments);
+		       "\"deadline_ns\":%d000000000,\"arguments\":%s}",
+		       function, vcpu, DEADLINE_S, arguments);
 	for (;;) {
 		result = talk_call(talk, "symcall.call", params);
 		status = (int)json_integer_value(json_object_get(result, "status"));
@@ -139,6 +139,7 @@ static int client(char **argv, uint32_t count, uint32_t vcpus)
 	static struct talk talk;
 
 	talk_open(&talk, argv[1], argv[2]);
+	talk.wait_ms = DEADLINE_S * 2000;
 	for (uint32_t done = 0; done < count;) {
 		const uint32_t vcpu = random_below(vcpus), kind = random_below(KINDS);
 		const int right = kind == 0   ? null(&talk, vcpu)

@@ -87,15 +87,6 @@ static lichen_status kvm_registers_get(struct hv_vcpu *vcpu, struct kvm_sync_reg
 	return result < 0 ? -LICHEN_EIO : 0;
 }
 
-/*
- * Control and segment registers are put only where they differ: KVM looks at each of them
- * again.  An interrupt on its way in is among them, but counts among the events.
- */
-static int kvm_sregs_differ(const struct kvm_sregs *is, const struct kvm_sregs *to)
-{
-	return memcmp(is, to, offsetof(struct kvm_sregs, interrupt_bitmap)) != 0;
-}
-
 /* At once.  -LICHEN_EINVAL: KVM refuses one of them. */
 static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_regs *from,
 				       int sregs)
@@ -110,10 +101,17 @@ static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_reg
 	return result < 0 ? -LICHEN_EINVAL : 0;
 }
 
-/* Where KVM can, by the next KVM_RUN, which tells if it refuses one. */
+/*
+ * Where KVM can, by the next KVM_RUN, which tells if it refuses one.  Control and segment
+ * registers only where they differ from `is`, what the vCPU has: KVM looks at each again.  An
+ * interrupt on its way in is among them, but counts among the events.
+ */
 static lichen_status kvm_registers_pass(struct hv_vcpu *vcpu, struct kvm_sync_regs *from,
-					int sregs)
+					const struct kvm_sregs *is)
 {
+	const int sregs =
+		memcmp(is, &from->sregs, offsetof(struct kvm_sregs, interrupt_bitmap)) != 0;
+
 	if (!vcpu->vm->sync)
 		return kvm_registers_put(vcpu, from, sregs);
 	memcpy(&vcpu->run->s.regs, from, sizeof(*from));
@@ -268,9 +266,7 @@ lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entr
 	if (status == 0 && b->was_state == KVM_MP_STATE_HALTED)
 		status = kvm_state_put(vcpu, KVM_MP_STATE_RUNNABLE);
 	b->entered = 1;
-	if (status < 0)
-		return status;
-	return kvm_registers_pass(vcpu, &to, kvm_sregs_differ(&b->was.sregs, &to.sregs));
+	return status < 0 ? status : kvm_registers_pass(vcpu, &to, &b->was.sregs);
 }
 
 /* --- giving back --- */
@@ -297,8 +293,7 @@ static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end,
 	}
 	/* After a crash again: the events count last. */
 	if (status == 0)
-		status = kvm_registers_pass(vcpu, was,
-					    kvm_sregs_differ(&now->sregs, &was->sregs));
+		status = kvm_registers_pass(vcpu, was, &now->sregs);
 	if (status == 0 && (end != HV_END_DONE || b->was_state != KVM_MP_STATE_RUNNABLE))
 		status = kvm_state_put(vcpu, b->was_state);
 	return status < 0 ? -LICHEN_EIO : 0;

@@ -4,13 +4,9 @@
 # symbiotic (QEMU's emulator with two kinds of CPU; the bench itself; Lichen without symbiotic
 # plugins), says so in one line, is not loaded, and leaves nothing.
 . "$LICHEN_SOURCE/tests/tap.sh"
-work=$LICHEN_BUILD/guest-alone
-rm -rf "$work"
-mkdir -p "$work"
-cloud=$("$LICHEN_SOURCE/tools/fetch-kernels" cloud) || exit 1
-"$LICHEN_SOURCE/tools/guest-modules" cloud "$work/cloud" >"$work/log" 2>&1 &&
-	"$LICHEN_SOURCE/tools/guest-modules" generic "$work/generic" >"$work/log" 2>&1 &&
-	"$LICHEN_SOURCE/tools/guest-initrd" "$work/initrd.gz" "$work/cloud/lichen_guest.ko" ||
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh" alone
+built
+"$LICHEN_SOURCE/tools/guest-modules" generic "$work/generic" >"$work/log" 2>&1 ||
 	{ cat "$work/log"; exit 1; }
 
 on_qemu() { # NAME

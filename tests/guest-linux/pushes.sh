@@ -7,15 +7,10 @@
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 . "$LICHEN_SOURCE/tests/e2e/installed.sh"
-work=$LICHEN_BUILD/guest-pushes
-rm -rf "$work"
-mkdir -p "$work"
-cloud=$("$LICHEN_SOURCE/tools/fetch-kernels" cloud) || exit 1
+. "$LICHEN_SOURCE/tests/guest-linux/lib.sh" pushes
 headers=$("$LICHEN_SOURCE/tools/fetch-headers" cloud | cut -d ' ' -f 2)
-"$LICHEN_SOURCE/tools/guest-modules" cloud "$work/cloud" >"$work/log" 2>&1 &&
-	cp "$LICHEN_SOURCE/tests/guest-linux/after.sh" "$work/after" &&
-	"$LICHEN_SOURCE/tools/guest-initrd" "$work/initrd.gz" "$work/cloud/lichen_guest.ko" \
-		"$work/after" || { cat "$work/log"; exit 1; }
+cp "$LICHEN_SOURCE/tests/guest-linux/after.sh" "$work/after"
+built "$work/after"
 
 modules() {
 	cp -r "$LICHEN_SOURCE/tests/guest-linux/modules" "$work/modules" &&
@@ -56,12 +51,8 @@ $(allowed)
 Y
 
 runs() {
-	"$LICHEN_SOURCE/tools/svm-bench" --timeout 1000 -- \
-		"$LICHEN_SOURCE/tests/guest-linux/pushes_inside.sh" "$work" "$cloud/vmlinuz" \
-		</dev/null >"$work/run" 2>&1
-	status=$?
-	tr -d '\r' <"$work/run" >"$work/clean"
-	[ $status = 0 ] || { tail -n 40 "$work/clean"; return 1; }
+	in_machine svm-bench --timeout 1000 -- "$LICHEN_SOURCE/tests/guest-linux/pushes_inside.sh" \
+		"$work" "$cloud/vmlinuz"
 }
 check "the guest powers off in the end" runs
 

@@ -20,7 +20,7 @@ I
 
 runs() {
 	status=0
-	"$LICHEN_SOURCE/tools/svm-bench" --paging "$1" --timeout 600 -- \
+	LICHEN_EMULATED=1 "$LICHEN_SOURCE/tools/svm-bench" --paging "$1" --timeout 600 -- \
 		bash "$work/inside" "$LICHEN_BUILD/tests" $tests >"$work/log" 2>&1 || status=$?
 	[ $status = 0 ] || { tail -n 30 "$work/log"; return 1; }
 }

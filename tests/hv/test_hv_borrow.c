@@ -22,9 +22,11 @@ enum {
 };
 
 /* The function doubles rsi into rdi, through the stack, and rings DONE. */
+#define DOUBLES(name)                                                      \
+	".org " #name " + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n" \
+	"mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n"
 #define FUNCTION                                                                             \
-	".org guest_code + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"                  \
-	"mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n"              \
+	DOUBLES(guest_code)                                                                  \
 	".org guest_code + 0x840\n 1: jmp 1b\n"		/* loops */                          \
 	".org guest_code + 0x850\n hlt\n jmp 1b\n"	/* halts */                          \
 	".org guest_code + 0x860\n lidt 0x6000\n ud2\n" /* a triple fault */                 \
@@ -224,17 +226,15 @@ static void events_set(struct kvm_vcpu_events *events)
 	CHECK_EQ(0, ioctl(guest.cpu[0]->fd, KVM_SET_VCPU_EVENTS, events));
 }
 
-GUEST(guest_waits, "mov $1, %al\n out %al, $0xf4\n 1: jmp 1b\n"
-		   ".org guest_waits + 0x200\n mov $0x40, %al\n out %al, $0xf4\n iretq\n"
-		   ".org guest_waits + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
-		   "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
+GUEST(guest_waits,
+      "mov $1, %al\n out %al, $0xf4\n 1: jmp 1b\n"
+      ".org guest_waits + 0x200\n mov $0x40, %al\n out %al, $0xf4\n iretq\n" DOUBLES(
+	      guest_waits));
 GUEST(guest_halts, "mov $0xfee000f0, %edi\n movl $0x1ff, (%rdi)\n"
 		   "mov $1, %al\n out %al, $0xf4\n sti\n 1: hlt\n mov $2, %al\n"
 		   "out %al, $0xf4\n jmp 1b\n"
 		   ".org guest_halts + 0x200\n mov $0x40, %al\n out %al, $0xf4\n"
-		   "mov $0xfee000b0, %edi\n movl $0, (%rdi)\n iretq\n"
-		   ".org guest_halts + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
-		   "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
+		   "mov $0xfee000b0, %edi\n movl $0, (%rdi)\n iretq\n" DOUBLES(guest_halts));
 
 static void start_with(uint32_t flags, enum variant variant, const uint8_t *code,
 		       const uint8_t *end)
@@ -317,11 +317,9 @@ TEST(the_interrupt_shadow_is_as_it_was)
 }
 
 /* Says 3 again and again, and 0x40 in the handler of an NMI. */
-GUEST(guest_nmi,
-      "mov $1, %al\n 1: out %al, $0xf4\n mov $3, %al\n jmp 1b\n"
-      ".org guest_nmi + 0x200\n mov $0x40, %al\n out %al, $0xf4\n mov $3, %al\n iretq\n"
-      ".org guest_nmi + 0x800\n push %rsi\n pop %rdi\n add %rdi, %rdi\n"
-      "mov $0x4c696301, %ecx\n xor %edx, %edx\n mov $7, %eax\n wrmsr\n ud2\n");
+GUEST(guest_nmi, "mov $1, %al\n 1: out %al, $0xf4\n mov $3, %al\n jmp 1b\n"
+		 ".org guest_nmi + 0x200\n mov $0x40, %al\n out %al, $0xf4\n mov $3, %al\n "
+		 "iretq\n" DOUBLES(guest_nmi));
 
 static void start_with_nmi(enum variant variant)
 {
@@ -564,8 +562,8 @@ TEST(a_call_that_loops_is_ended_by_its_alarm)
 	       (unsigned long long)worst / 1000);
 	/* The rest is the wait for a processor, on a machine that others use: it has not run
 	 * for longer than until the deadline, and 10 ms.  In an emulated machine that wait
-	 * looks like running: some may be late. */
-	CHECK(late < VARIANTS * 10 / 3);
+	 * looks like running, and some may be late. */
+	CHECK(late <= (getenv("LICHEN_EMULATED") ? VARIANTS * 10u / 3 : 0));
 }
 
 TEST(an_alarm_that_is_armed_for_earlier_does)

@@ -257,7 +257,8 @@ struct hv_ops {
 	/*
 	 * Completes the last exit's access, or drops what it would still do, says what the
 	 * vCPU is like, and puts it back as it was; but a vCPU that the guest itself has
-	 * started anew while it was lent is left so.  -LICHEN_EIO: the vCPU cannot go on.
+	 * started anew while it was lent is left so.  After HV_END_DONE by an MSR, `after`
+	 * has rip at that instruction.  -LICHEN_EIO: the vCPU cannot go on.
 	 */
 	lichen_status (*vcpu_give_back)(struct hv_vcpu *vcpu, enum hv_end end,
 					struct lichen_vcpu_context *after);

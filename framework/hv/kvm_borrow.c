@@ -71,19 +71,19 @@ static lichen_status kvm_sync(struct hv_vcpu *vcpu)
 	return 0;
 }
 
-static lichen_status kvm_registers_get(struct hv_vcpu *vcpu, struct kvm_sync_regs *to)
+/* Has them in the shared page, also where KVM does not put them there. */
+static lichen_status kvm_registers_get(struct hv_vcpu *vcpu)
 {
+	struct kvm_sync_regs *page = &vcpu->run->s.regs;
 	int result;
 
-	if (vcpu->open & KVM_SYNCED) {
-		memcpy(to, &vcpu->run->s.regs, sizeof(*to));
+	if (vcpu->open & KVM_SYNCED)
 		return 0;
-	}
-	result = kvm_call(vcpu->fd, KVM_GET_VCPU_EVENTS, &to->events);
+	result = kvm_call(vcpu->fd, KVM_GET_VCPU_EVENTS, &page->events);
 	if (result >= 0)
-		result = kvm_call(vcpu->fd, KVM_GET_REGS, &to->regs);
+		result = kvm_call(vcpu->fd, KVM_GET_REGS, &page->regs);
 	if (result >= 0)
-		result = kvm_call(vcpu->fd, KVM_GET_SREGS, &to->sregs);
+		result = kvm_call(vcpu->fd, KVM_GET_SREGS, &page->sregs);
 	return result < 0 ? -LICHEN_EIO : 0;
 }
 
@@ -102,19 +102,22 @@ static lichen_status kvm_registers_put(struct hv_vcpu *vcpu, struct kvm_sync_reg
 }
 
 /*
- * Where KVM can, by the next KVM_RUN, which tells if it refuses one.  Control and segment
- * registers only where they differ from `is`, what the vCPU has: KVM looks at each again.  An
- * interrupt on its way in is among them, but counts among the events.
+ * 1: control and segment registers differ; KVM looks at each that it is given.  An interrupt
+ * on its way in is among them, but counts among the events.
  */
-static lichen_status kvm_registers_pass(struct hv_vcpu *vcpu, struct kvm_sync_regs *from,
-					const struct kvm_sregs *is)
+static int kvm_sregs_differ(const struct kvm_sregs *a, const struct kvm_sregs *b)
 {
-	const int sregs =
-		memcmp(is, &from->sregs, offsetof(struct kvm_sregs, interrupt_bitmap)) != 0;
+	return memcmp(a, b, offsetof(struct kvm_sregs, interrupt_bitmap)) != 0;
+}
 
+/*
+ * What the shared page has: where KVM can, by the next KVM_RUN, which tells if it refuses one.
+ * sregs 0: the vCPU has those already.
+ */
+static lichen_status kvm_registers_pass(struct hv_vcpu *vcpu, int sregs)
+{
 	if (!vcpu->vm->sync)
-		return kvm_registers_put(vcpu, from, sregs);
-	memcpy(&vcpu->run->s.regs, from, sizeof(*from));
+		return kvm_registers_put(vcpu, &vcpu->run->s.regs, sregs);
 	vcpu->run->kvm_dirty_regs =
 		KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS | (sregs ? KVM_SYNC_X86_SREGS : 0);
 	vcpu->open = 0;
@@ -131,26 +134,28 @@ static lichen_status kvm_state_put(struct hv_vcpu *vcpu, uint32_t state)
 static void kvm_context(const struct kvm_sync_regs *from, struct lichen_vcpu_context *to)
 {
 	const struct kvm_vcpu_events *events = &from->events;
+	const struct kvm_sregs *sregs = &from->sregs;
 	const struct kvm_regs *regs = &from->regs;
+	const uint64_t gpr[16] = { regs->rax, regs->rcx, regs->rdx, regs->rbx,
+				   regs->rsp, regs->rbp, regs->rsi, regs->rdi,
+				   regs->r8,  regs->r9,	 regs->r10, regs->r11,
+				   regs->r12, regs->r13, regs->r14, regs->r15 };
 
-	*to = (struct lichen_vcpu_context){
-		LICHEN_STRUCT(struct lichen_vcpu_context),
-		.gpr = { regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp,
-			 regs->rsi, regs->rdi, regs->r8, regs->r9, regs->r10, regs->r11,
-			 regs->r12, regs->r13, regs->r14, regs->r15 },
-		.rip = regs->rip,
-		.rflags = regs->rflags,
-		.cr0 = from->sregs.cr0,
-		.cr2 = from->sregs.cr2,
-		.cr3 = from->sregs.cr3,
-		.cr4 = from->sregs.cr4,
-		.efer = from->sregs.efer,
-		.fs_base = from->sregs.fs.base,
-		.gs_base = from->sregs.gs.base,
-		.cs = from->sregs.cs.selector,
-		.ss = from->sregs.ss.selector,
-	};
-	if (from->sregs.ss.dpl == 3)
+	to->struct_size = sizeof(*to);
+	to->flags = 0;
+	memcpy(to->gpr, gpr, sizeof(gpr));
+	to->rip = regs->rip;
+	to->rflags = regs->rflags;
+	to->cr0 = sregs->cr0;
+	to->cr2 = sregs->cr2;
+	to->cr3 = sregs->cr3;
+	to->cr4 = sregs->cr4;
+	to->efer = sregs->efer;
+	to->fs_base = sregs->fs.base;
+	to->gs_base = sregs->gs.base;
+	to->cs = sregs->cs.selector;
+	to->ss = sregs->ss.selector;
+	if (sregs->ss.dpl == 3)
 		to->flags |= LICHEN_VCPU_USER;
 	if (!(regs->rflags & KVM_RFLAGS_IF))
 		to->flags |= LICHEN_VCPU_MASKED;
@@ -163,18 +168,28 @@ static void kvm_context(const struct kvm_sync_regs *from, struct lichen_vcpu_con
 
 /* --- borrowing --- */
 
-/* 1: it is in a guest of its own.  Only one that has switched virtualization on can be. */
-static int kvm_is_nested(struct hv_vcpu *vcpu, const struct kvm_sregs *sregs)
+/* 1: it is in a guest of its own. */
+static int kvm_is_nested(struct hv_vcpu *vcpu)
 {
 	union {
 		struct kvm_nested_state state;
 		uint8_t room[sizeof(struct kvm_nested_state) + 2 * 4096];
 	} nested = { .state.size = sizeof(nested) };
 
-	if (!(sregs->efer & KVM_EFER_SVME) && !(sregs->cr4 & KVM_CR4_VMXE))
-		return 0;
 	return kvm_call(vcpu->fd, KVM_GET_NESTED_STATE, &nested) < 0 ||
 	       (nested.state.flags & KVM_STATE_NESTED_GUEST_MODE);
+}
+
+/* 1: it is in the state that calls are made from. */
+static int kvm_is_lendable(struct hv_vcpu *vcpu, const struct kvm_sync_regs *was)
+{
+	const struct kvm_sregs *sregs = &was->sregs;
+
+	if (!(sregs->cr0 & KVM_CR0_PG) || !(sregs->efer & KVM_EFER_LMA) || was->events.smi.smm)
+		return 0;
+	/* Only one that has switched virtualization on can be in a guest of its own. */
+	return !(sregs->efer & KVM_EFER_SVME || sregs->cr4 & KVM_CR4_VMXE) ||
+	       !kvm_is_nested(vcpu);
 }
 
 lichen_status kvm_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found)
@@ -191,11 +206,11 @@ lichen_status kvm_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *
 		return -LICHEN_EAGAIN;
 	status = kvm_sync(vcpu);
 	if (status == 0)
-		status = kvm_registers_get(vcpu, &b->was);
+		status = kvm_registers_get(vcpu);
 	if (status < 0)
 		return status;
-	if (!(b->was.sregs.cr0 & KVM_CR0_PG) || !(b->was.sregs.efer & KVM_EFER_LMA) ||
-	    b->was.events.smi.smm || kvm_is_nested(vcpu, &b->was.sregs))
+	b->was = vcpu->run->s.regs;
+	if (!kvm_is_lendable(vcpu, &b->was))
 		return -LICHEN_EAGAIN;
 	b->was_state = mp.mp_state;
 	b->entered = 0;
@@ -230,53 +245,56 @@ static void kvm_entry_segments(struct kvm_sregs *to, const struct lichen_vcpu_en
 lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entry *entry)
 {
 	struct kvm_borrow *b = &vcpu->borrow;
+	struct kvm_sync_regs *to = &vcpu->run->s.regs; /* has what the vCPU was */
 	const uint64_t *gpr = entry->gpr;
-	struct kvm_sync_regs to = {
-		.regs = { .rax = gpr[0],
-			  .rcx = gpr[1],
-			  .rdx = gpr[2],
-			  .rbx = gpr[3],
-			  .rsp = gpr[4],
-			  .rbp = gpr[5],
-			  .rsi = gpr[6],
-			  .rdi = gpr[7],
-			  .r8 = gpr[8],
-			  .r9 = gpr[9],
-			  .r10 = gpr[10],
-			  .r11 = gpr[11],
-			  .r12 = gpr[12],
-			  .r13 = gpr[13],
-			  .r14 = gpr[14],
-			  .r15 = gpr[15],
-			  .rip = entry->rip,
-			  .rflags = KVM_RFLAGS_FIXED },
-		.sregs = b->was.sregs,
-		.events = { .flags = KVM_VCPUEVENT_VALID_SHADOW, .nmi.masked = 1 },
-	};
 	lichen_status status = 0;
 
-	if (!kvm_selector_fits(&to.sregs, entry->cs, 0) ||
-	    !kvm_selector_fits(&to.sregs, entry->ss, 1))
+	if (!kvm_selector_fits(&to->sregs, entry->cs, 0) ||
+	    !kvm_selector_fits(&to->sregs, entry->ss, 1))
 		return -LICHEN_EINVAL;
-	kvm_entry_segments(&to.sregs, entry);
-	to.sregs.cr3 = entry->cr3;
-	memset(to.sregs.interrupt_bitmap, 0, sizeof(to.sregs.interrupt_bitmap));
+	vcpu->open = 0;
+	to->regs = (struct kvm_regs){ .rax = gpr[0],
+				      .rcx = gpr[1],
+				      .rdx = gpr[2],
+				      .rbx = gpr[3],
+				      .rsp = gpr[4],
+				      .rbp = gpr[5],
+				      .rsi = gpr[6],
+				      .rdi = gpr[7],
+				      .r8 = gpr[8],
+				      .r9 = gpr[9],
+				      .r10 = gpr[10],
+				      .r11 = gpr[11],
+				      .r12 = gpr[12],
+				      .r13 = gpr[13],
+				      .r14 = gpr[14],
+				      .r15 = gpr[15],
+				      .rip = entry->rip,
+				      .rflags = KVM_RFLAGS_FIXED };
+	kvm_entry_segments(&to->sregs, entry);
+	to->sregs.cr3 = entry->cr3;
+	memset(to->sregs.interrupt_bitmap, 0, sizeof(to->sregs.interrupt_bitmap));
+	to->events = (struct kvm_vcpu_events){ .flags = KVM_VCPUEVENT_VALID_SHADOW,
+					       .nmi.masked = 1 };
 	if (vcpu->vm->lossy)
 		status = kvm_losses_keep(vcpu);
 	if (status == 0 && b->was_state == KVM_MP_STATE_HALTED)
 		status = kvm_state_put(vcpu, KVM_MP_STATE_RUNNABLE);
 	b->entered = 1;
-	return status < 0 ? status : kvm_registers_pass(vcpu, &to, &b->was.sregs);
+	return status < 0
+		       ? status
+		       : kvm_registers_pass(vcpu, kvm_sregs_differ(&to->sregs, &b->was.sregs));
 }
 
 /* --- giving back --- */
 
-/* `now`: what the vCPU has come to. */
-static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end,
-				 const struct kvm_sync_regs *now)
+/* The shared page has what the vCPU has come to. */
+static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end)
 {
+	struct kvm_sync_regs *now = &vcpu->run->s.regs;
 	struct kvm_borrow *b = &vcpu->borrow;
 	struct kvm_sync_regs *was = &b->was;
+	const int sregs = kvm_sregs_differ(&now->sregs, &was->sregs);
 	const uint32_t theirs = KVM_VCPUEVENT_VALID_NMI_PENDING |
 				KVM_VCPUEVENT_VALID_SIPI_VECTOR |
 				(now->events.smi.smm ? 0 : KVM_VCPUEVENT_VALID_SMM);
@@ -292,11 +310,26 @@ static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end,
 			status = kvm_losses_restore(vcpu);
 	}
 	/* After a crash again: the events count last. */
+	now->regs = was->regs;
+	now->events = was->events;
+	if (sregs)
+		now->sregs = was->sregs;
 	if (status == 0)
-		status = kvm_registers_pass(vcpu, was, &now->sregs);
+		status = kvm_registers_pass(vcpu, sregs);
 	if (status == 0 && (end != HV_END_DONE || b->was_state != KVM_MP_STATE_RUNNABLE))
 		status = kvm_state_put(vcpu, b->was_state);
 	return status < 0 ? -LICHEN_EIO : 0;
+}
+
+/*
+ * The WRMSR that ended the call need not be carried out.  That it faults instead spares KVM
+ * to decode it, which it does where the CPU does not tell how long an instruction was (APM 2,
+ * 15.7.1).  The fault goes with the call's other events.
+ */
+static void kvm_end_by_fault(struct hv_vcpu *vcpu)
+{
+	if ((vcpu->open & KVM_OPEN) && vcpu->run->exit_reason == KVM_EXIT_X86_WRMSR)
+		vcpu->run->msr.error = 1;
 }
 
 lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
@@ -304,10 +337,12 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 {
 	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_borrow *b = &vcpu->borrow;
-	struct kvm_sync_regs now;
+	struct kvm_sync_regs *now = &vcpu->run->s.regs;
 	lichen_status status;
 
 	vcpu->run->kvm_dirty_regs = 0; /* of an entry that did not come about */
+	if (end == HV_END_DONE)
+		kvm_end_by_fault(vcpu);
 	status = kvm_sync(vcpu);
 	for (uint32_t i = 0; status == -LICHEN_EAGAIN && i < KVM_SETTLES_MAX; i++) {
 		vcpu->stash = 0;
@@ -315,21 +350,23 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 		status = kvm_sync(vcpu);
 	}
 	if (status == 0)
-		status = kvm_registers_get(vcpu, &now);
+		status = kvm_registers_get(vcpu);
 	if (status == 0 && end != HV_END_DONE && vcpu->vm->pins)
 		status = kvm_call(vcpu->fd, KVM_GET_MP_STATE, &mp) < 0 ? -LICHEN_EIO : 0;
 	if (status < 0)
 		return -LICHEN_EIO;
-	kvm_context(&now, after);
+	if (end == HV_END_DONE)
+		now->events.exception.injected = now->events.exception.pending = 0;
+	kvm_context(now, after);
 	if (mp.mp_state == KVM_MP_STATE_HALTED)
 		after->flags |= LICHEN_VCPU_HALTED;
 	if (!b->entered)
 		return 0;
 	b->entered = 0;
 	/* An INIT from another vCPU: it waits for its start, or is under way to long mode. */
-	if (end == HV_END_ABANDONED && !(now.sregs.cr0 & KVM_CR0_PE))
+	if (end == HV_END_ABANDONED && !(now->sregs.cr0 & KVM_CR0_PE))
 		return 0;
-	return kvm_restore(vcpu, end, &now);
+	return kvm_restore(vcpu, end);
 }
 
 /* --- deadlines --- */

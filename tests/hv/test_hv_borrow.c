@@ -123,7 +123,7 @@ static void call(void)
 	CHECK_EQ(HV_END_DONE, inside());
 	CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], HV_END_DONE, &after));
 	CHECK_EQ(42, after.gpr[LICHEN_RDI]);
-	CHECK_EQ(GUEST_CODE + CALL + 19, after.rip); /* behind the WRMSR */
+	CHECK_EQ(GUEST_CODE + CALL + 17, after.rip); /* at the WRMSR */
 	CHECK_EQ(0x1234000, after.gs_base);
 }
 

@@ -215,6 +215,36 @@ static lichen_status fw_call_entry(struct fw_call *call,
 	return -LICHEN_EINVAL;
 }
 
+/*
+ * A triple fault may cost the vCPU more than its registers.  Keeping that takes three system
+ * calls, and is left out where the guest takes its own double faults.
+ */
+static lichen_status fw_call_insure(struct fw_call *call, const struct lichen_vcpu_entry *entry)
+{
+	struct fw_vcpu *vcpu = call->vcpu;
+	const struct hv_ops *hv = vcpu->vm->hv;
+	struct hv_tables tables;
+
+	if (hv->vcpu_tables(vcpu->hv, &tables) < 0 ||
+	    fw_borrow_faults_land(&vcpu->vm->memory, &tables, entry->cr3))
+		return 0;
+	return hv->vcpu_keep(vcpu->hv);
+}
+
+/* Puts it back as it was. */
+static void fw_call_give_back(struct fw_call *call, enum hv_end end,
+			      struct lichen_vcpu_context *after)
+{
+	const struct hv_exit crash = { .kind = HV_EXIT_SHUTDOWN };
+	struct fw_vcpu *vcpu = call->vcpu;
+	const lichen_status status = vcpu->vm->hv->vcpu_give_back(vcpu->hv, end, after);
+
+	if (status == -LICHEN_EFAULT)
+		fw_vcpu_handle(vcpu, &crash);
+	else if (status < 0)
+		fw_vcpu_lost(vcpu);
+}
+
 /* The vCPU is put aside.  *after is filled in where it ran. */
 static lichen_status fw_call_lent(struct fw_call *call, const struct lichen_vcpu_context *found,
 				  struct lichen_vcpu_context *after, int *ran)
@@ -226,14 +256,15 @@ static lichen_status fw_call_lent(struct fw_call *call, const struct lichen_vcpu
 	lichen_status status = fw_call_entry(call, found, &entry);
 
 	*ran = 0;
+	if (status == 0)
+		status = fw_call_insure(call, &entry);
 	if (status == 0) {
 		status = hv->vcpu_enter(vcpu->hv, &entry);
 		*ran = status == 0;
 	}
 	if (status == 0)
 		status = fw_call_inside(call, &end);
-	if (hv->vcpu_give_back(vcpu->hv, end, after) < 0)
-		fw_vcpu_lost(vcpu);
+	fw_call_give_back(call, end, after);
 	/* It slept until the deadline, and would have for ever. */
 	if (status == -LICHEN_ETIMEDOUT && after->flags & LICHEN_VCPU_HALTED)
 		status = -LICHEN_EFAULT;

@@ -15,7 +15,9 @@
 
 #include <lichen/draft/symbiotic.h>
 
+struct fw_memory;
 struct fw_vcpu;
+struct hv_tables;
 struct lichen_instance;
 
 /* How long a call goes on that the VM's standing still finds under way. */
@@ -69,5 +71,17 @@ void fw_borrow_wake(struct fw_vcpu *vcpu);
  */
 const char *fw_borrow_refuses(const struct lichen_vcpu_entry *entry,
 			      const struct lichen_vcpu_context *found, uint32_t physical_bits);
+/* SDM 1, 3.3.7.1: all bits above the highest that counts are copies of it. */
+int fw_is_canonical(uint64_t address, uint64_t cr4);
+
+/* --- borrow_fault.c --- */
+
+/*
+ * 1: on page tables `cr3` the guest takes a double fault: its gate, which has a stack of its
+ * own, that stack and the first of the handler are there.  Then no fault, wherever its code
+ * comes to, shuts the vCPU down, as long as that code leaves these alone.  0: perhaps not.
+ */
+int fw_borrow_faults_land(const struct fw_memory *memory, const struct hv_tables *tables,
+			  uint64_t cr3);
 
 #endif

@@ -6,8 +6,7 @@
 
 enum { FW_CR4_LA57 = 1 << 12, FW_SELECTOR_MAX = 0xffff, FW_SELECTOR_RPL_TI = 7 };
 
-/* SDM 1, 3.3.7.1: all bits above the highest that counts are copies of it. */
-static int fw_is_canonical(uint64_t address, uint64_t cr4)
+int fw_is_canonical(uint64_t address, uint64_t cr4)
 {
 	const uint32_t spare = cr4 & FW_CR4_LA57 ? 64 - 57 : 64 - 48;
 	const uint64_t low = address << spare;

@@ -113,6 +113,13 @@ struct hv_msr_range {
 	uint32_t base, count;
 };
 
+/* Where a vCPU's faults go, and how its addresses are read. */
+struct hv_tables {
+	uint64_t idt, gdt, tss; /* linear addresses */
+	uint32_t idt_limit, gdt_limit, tss_limit;
+	uint64_t cr4, efer;
+};
+
 /* How a vCPU comes back that was lent. */
 enum hv_end {
 	HV_END_DONE = 0,      /* the last exit's access said so */
@@ -247,6 +254,14 @@ struct hv_ops {
 	 */
 	lichen_status (*vcpu_borrow)(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found);
 	/*
+	 * Of a vCPU that is borrowed and has not entered.  vcpu_keep keeps what a triple fault
+	 * would cost it; without that it may come back from one broken.  vcpu_tables says
+	 * whether one can come.  -LICHEN_ENOTSUP: here it costs nothing, and there is nothing
+	 * to be kept.  vcpu_keep: -LICHEN_ENOMEM, -LICHEN_EIO; vcpu_give_back is owed.
+	 */
+	lichen_status (*vcpu_tables)(struct hv_vcpu *vcpu, struct hv_tables *tables);
+	lichen_status (*vcpu_keep)(struct hv_vcpu *vcpu);
+	/*
 	 * The next vcpu_run enters the guest so: 64-bit code at privilege 0, interrupts and
 	 * NMIs masked, nothing pending; a halted vCPU runs.  -LICHEN_EINVAL: a register has
 	 * a value that no hardware takes; vcpu_run may find that later, and returns it too.
@@ -258,7 +273,8 @@ struct hv_ops {
 	 * Completes the last exit's access, or drops what it would still do, says what the
 	 * vCPU is like, and puts it back as it was; but a vCPU that the guest itself has
 	 * started anew while it was lent is left so.  After HV_END_DONE by an MSR, `after`
-	 * has rip at that instruction.  -LICHEN_EIO: the vCPU cannot go on.
+	 * has rip at that instruction.  -LICHEN_EFAULT: it crashed, and what that costs was
+	 * not kept: the guest cannot go on; -LICHEN_EIO: the vCPU cannot.
 	 */
 	lichen_status (*vcpu_give_back)(struct hv_vcpu *vcpu, enum hv_end end,
 					struct lichen_vcpu_context *after);

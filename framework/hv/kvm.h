@@ -77,6 +77,7 @@ struct kvm_borrow {
 	struct kvm_sync_regs was;
 	uint32_t was_state; /* KVM_MP_STATE_... */
 	uint32_t entered;
+	uint32_t kept;		   /* losses are those of this call */
 	struct kvm_losses *losses; /* where the VM is lossy */
 	timer_t timer;
 	uint32_t has_timer;
@@ -157,8 +158,9 @@ lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entr
 lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 				 struct lichen_vcpu_context *after);
 lichen_status kvm_vcpu_alarm(struct hv_vcpu *vcpu, uint64_t deadline);
-/* kvm_borrow_loss.c.  Keeps what a triple fault would cost.  -LICHEN_ENOMEM, -LICHEN_EIO. */
-lichen_status kvm_losses_keep(struct hv_vcpu *vcpu);
+/* kvm_borrow_loss.c */
+lichen_status kvm_vcpu_tables(struct hv_vcpu *vcpu, struct hv_tables *tables);
+lichen_status kvm_vcpu_keep(struct hv_vcpu *vcpu);
 /* Puts it back; control and segment registers are in place.  -LICHEN_EIO. */
 lichen_status kvm_losses_restore(struct hv_vcpu *vcpu);
 /* The timer and the rest that borrowing has taken. */

@@ -213,7 +213,7 @@ lichen_status kvm_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *
 	if (!kvm_is_lendable(vcpu, &b->was))
 		return -LICHEN_EAGAIN;
 	b->was_state = mp.mp_state;
-	b->entered = 0;
+	b->entered = b->kept = 0;
 	kvm_context(&b->was, found);
 	if (mp.mp_state == KVM_MP_STATE_HALTED)
 		found->flags |= LICHEN_VCPU_HALTED;
@@ -247,7 +247,7 @@ lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entr
 	struct kvm_borrow *b = &vcpu->borrow;
 	struct kvm_sync_regs *to = &vcpu->run->s.regs; /* has what the vCPU was */
 	const uint64_t *gpr = entry->gpr;
-	lichen_status status = 0;
+	lichen_status status;
 
 	if (!kvm_selector_fits(&to->sregs, entry->cs, 0) ||
 	    !kvm_selector_fits(&to->sregs, entry->ss, 1))
@@ -276,20 +276,17 @@ lichen_status kvm_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entr
 	memset(to->sregs.interrupt_bitmap, 0, sizeof(to->sregs.interrupt_bitmap));
 	to->events = (struct kvm_vcpu_events){ .flags = KVM_VCPUEVENT_VALID_SHADOW,
 					       .nmi.masked = 1 };
-	if (vcpu->vm->lossy)
-		status = kvm_losses_keep(vcpu);
+	b->entered = 1;
+	status = kvm_registers_pass(vcpu, kvm_sregs_differ(&to->sregs, &b->was.sregs));
 	if (status == 0 && b->was_state == KVM_MP_STATE_HALTED)
 		status = kvm_state_put(vcpu, KVM_MP_STATE_RUNNABLE);
-	b->entered = 1;
-	return status < 0
-		       ? status
-		       : kvm_registers_pass(vcpu, kvm_sregs_differ(&to->sregs, &b->was.sregs));
+	return status;
 }
 
 /* --- giving back --- */
 
-/* The shared page has what the vCPU has come to. */
-static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end)
+/* The shared page has what the vCPU has come to; losses: what was kept is put back. */
+static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end, int losses)
 {
 	struct kvm_sync_regs *now = &vcpu->run->s.regs;
 	struct kvm_borrow *b = &vcpu->borrow;
@@ -304,7 +301,7 @@ static lichen_status kvm_restore(struct hv_vcpu *vcpu, enum hv_end end)
 	memset(was->sregs.interrupt_bitmap, 0, sizeof(was->sregs.interrupt_bitmap));
 	was->events.flags &= ~theirs;
 	was->events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
-	if (end == HV_END_CRASHED && vcpu->vm->lossy) {
+	if (losses) {
 		status = kvm_registers_put(vcpu, was, 1);
 		if (status == 0)
 			status = kvm_losses_restore(vcpu);
@@ -338,6 +335,8 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_borrow *b = &vcpu->borrow;
 	struct kvm_sync_regs *now = &vcpu->run->s.regs;
+	const int lost = end == HV_END_CRASHED && vcpu->vm->lossy &&
+			 vcpu->run->exit_reason == KVM_EXIT_SHUTDOWN;
 	lichen_status status;
 
 	vcpu->run->kvm_dirty_regs = 0; /* of an entry that did not come about */
@@ -366,7 +365,8 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 	/* An INIT from another vCPU: it waits for its start, or is under way to long mode. */
 	if (end == HV_END_ABANDONED && !(now->sregs.cr0 & KVM_CR0_PE))
 		return 0;
-	return kvm_restore(vcpu, end);
+	status = kvm_restore(vcpu, end, lost && b->kept);
+	return status == 0 && lost && !b->kept ? -LICHEN_EFAULT : status;
 }
 
 /* --- deadlines --- */

@@ -6,6 +6,8 @@
  * vCPU through an INIT: gone are the MSRs that the hardware keeps with the guest's state,
  * KVM's own that it switches off, the local APIC and the debug registers.  Intel loses
  * nothing.  Interrupts that come while the vCPU is lent are lost where it crashes.
+ *
+ * It takes three ioctls, so it is left out where the guest can take its own double fault.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -59,19 +61,41 @@ static lichen_status kvm_losses_new(struct hv_vcpu *vcpu)
 	return status;
 }
 
-lichen_status kvm_losses_keep(struct hv_vcpu *vcpu)
+lichen_status kvm_vcpu_tables(struct hv_vcpu *vcpu, struct hv_tables *tables)
 {
-	lichen_status status = vcpu->borrow.losses ? 0 : kvm_losses_new(vcpu);
-	struct kvm_losses *losses = vcpu->borrow.losses;
+	const struct kvm_sregs *sregs = &vcpu->borrow.was.sregs;
 
+	if (!vcpu->vm->lossy)
+		return -LICHEN_ENOTSUP;
+	*tables = (struct hv_tables){ .idt = sregs->idt.base,
+				      .gdt = sregs->gdt.base,
+				      .tss = sregs->tr.base,
+				      .idt_limit = sregs->idt.limit,
+				      .gdt_limit = sregs->gdt.limit,
+				      .tss_limit = sregs->tr.limit,
+				      .cr4 = sregs->cr4,
+				      .efer = sregs->efer };
+	return 0;
+}
+
+lichen_status kvm_vcpu_keep(struct hv_vcpu *vcpu)
+{
+	struct kvm_losses *losses;
+	lichen_status status;
+
+	if (!vcpu->vm->lossy)
+		return -LICHEN_ENOTSUP;
+	status = vcpu->borrow.losses ? 0 : kvm_losses_new(vcpu);
 	if (status < 0)
 		return status;
+	losses = vcpu->borrow.losses;
 	if (kvm_call(vcpu->fd, KVM_GET_MSRS, kvm_losses_msrs(losses)) !=
 		    (int)kvm_losses_msrs(losses)->nmsrs ||
 	    kvm_call(vcpu->fd, KVM_GET_DEBUGREGS, &losses->debug) < 0)
 		return -LICHEN_EIO;
 	if (vcpu->vm->pins && kvm_call(vcpu->fd, KVM_GET_LAPIC, &losses->lapic) < 0)
 		return -LICHEN_EIO;
+	vcpu->borrow.kept = 1;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* vCPUs are borrowed, whatever their guest does meanwhile; over hv_fake, and over KVM. */
 #include <time.h>
 
+#include "fault_tables.h"
 #include "tap.h"
 #include "world.h"
 
@@ -91,6 +92,53 @@ TEST(a_call_that_crashes_or_halts_says_so)
 	finish();
 	/* #GP, which the fake's guest does not survive. */
 	CHECK_EQ(-LICHEN_EFAULT, ends(SECOND, (struct fake_step)GET(7)));
+	finish();
+}
+
+/* Calls a step that shuts the vCPU down, where that costs more than registers. */
+static void shuts_down(const struct hv_tables *tables, const uint8_t *memory, int want)
+{
+	const struct fake_step steps[] = { ENTRY(9),	 SET(6, FAULT_ROOT),
+					   ASK(SECOND),	 GET(10),
+					   GET(11),	 EXITS,
+					   FAKE_MOVE(0), FAKE_EXIT(HV_EXIT_SHUTDOWN, 0) };
+
+	world_start(&world, BASE DEVICES LEND);
+	fake_script(world.hvm, 0, steps, FAKE_STEPS(steps));
+	fake_lossy(world.hvm, tables);
+	CHECK_EQ(0, fw_memory_write(&world.vm->memory, 0, memory, FAULT_MEMORY));
+	CHECK_EQ(want, lichen_vm_run(world.vm));
+}
+
+TEST(what_a_crash_costs_is_kept_where_the_guest_cannot_take_its_double_faults)
+{
+	static uint8_t memory[FAULT_MEMORY];
+	struct hv_tables tables;
+	struct fake_view view;
+
+	fault_tables_make(memory, &tables);
+	tables.idt_limit = 0;
+	shuts_down(&tables, memory, 1);
+	fake_look(world.hvm, &view);
+	CHECK_EQ(1, view.keeps);
+	CHECK_EQ(1, read_at(0));
+	CHECK_EQ(-LICHEN_EFAULT, (lichen_status)read_at(1));
+	finish();
+}
+
+TEST(a_guest_that_breaks_its_tables_in_a_call_has_crashed)
+{
+	static uint8_t memory[FAULT_MEMORY];
+	struct hv_tables tables;
+	struct fake_view view;
+
+	fault_tables_make(memory, &tables);
+	shuts_down(&tables, memory, LICHEN_VM_CRASHED);
+	fake_look(world.hvm, &view);
+	CHECK_EQ(0, view.keeps);
+	CHECK_EQ(0, fake_read_count(world.hvm, 0));
+	CHECK_EQ(1, world_heard(&world, "left: -14"));
+	CHECK_EQ(1, world_heard(&world, "triple fault"));
 	finish();
 }
 

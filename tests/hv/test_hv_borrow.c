@@ -112,6 +112,12 @@ static void settle(void)
 	CHECK_EQ(HV_EXIT_KICK, exit.kind);
 }
 
+/* What a crash would cost, where it costs anything. */
+static void keep(void)
+{
+	CHECK_EQ(guest.vm->lossy ? 0 : -LICHEN_ENOTSUP, hv->vcpu_keep(guest.cpu[0]));
+}
+
 /* A call that returns; twice rsi is in rdi. */
 static void call(void)
 {
@@ -119,6 +125,7 @@ static void call(void)
 
 	CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
 	entry_make(&entry, GUEST_CODE + CALL);
+	keep();
 	CHECK_EQ(0, hv->vcpu_enter(guest.cpu[0], &entry));
 	CHECK_EQ(HV_END_DONE, inside());
 	CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], HV_END_DONE, &after));
@@ -134,6 +141,7 @@ static void call_badly(uint64_t at, enum hv_end want)
 
 	CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
 	entry_make(&entry, at);
+	keep();
 	CHECK_EQ(0, hv->vcpu_enter(guest.cpu[0], &entry));
 	CHECK_EQ(want, inside());
 	CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], want, &after));
@@ -636,11 +644,36 @@ TEST(a_call_that_crashes_comes_back)
 	}
 }
 
+TEST(a_crash_whose_cost_was_not_kept_is_told)
+{
+	struct lichen_vcpu_entry entry;
+	struct hv_tables tables;
+
+	start_idle(PAGE);
+	CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
+	CHECK_EQ(-LICHEN_ENOTSUP, hv->vcpu_tables(guest.cpu[0], &tables));
+	CHECK_EQ(0, hv->vcpu_give_back(guest.cpu[0], HV_END_ABANDONED, &after));
+	guest_destroy(&guest);
+	start_idle(LOSSY);
+	CHECK_EQ(0, hv->vcpu_borrow(guest.cpu[0], &found));
+	CHECK_EQ(0, hv->vcpu_tables(guest.cpu[0], &tables));
+	CHECK_EQ(GUEST_IDT, tables.idt);
+	CHECK_EQ(31, tables.gdt_limit);
+	CHECK_EQ(0x67, tables.tss_limit);
+	CHECK_EQ(found.cr4, tables.cr4);
+	entry_make(&entry, GUEST_CODE + 0x860);
+	CHECK_EQ(0, hv->vcpu_enter(guest.cpu[0], &entry));
+	CHECK_EQ(HV_END_CRASHED, inside());
+	CHECK_EQ(-LICHEN_EFAULT, hv->vcpu_give_back(guest.cpu[0], HV_END_CRASHED, &after));
+	guest_destroy(&guest);
+}
+
 /* Whether KVM refuses the value or the guest dies of it, the vCPU comes back. */
 static void with(struct lichen_vcpu_entry *entry)
 {
 	enum hv_end end = HV_END_ABANDONED;
 
+	keep();
 	if (hv->vcpu_enter(guest.cpu[0], entry) == 0)
 		end = inside();
 	CHECK(end != HV_END_DONE);

@@ -158,6 +158,11 @@ struct fake_step {
 /* Borrowed until the VM is destroyed; before the vCPU's first run, or between runs. */
 void fake_script(struct hv_vm *vm, uint32_t vcpu, const struct fake_step *steps,
 		 uint32_t count);
+/*
+ * From now on a shutdown in a call costs a vCPU what was not kept, and `tables` is where its
+ * faults go.  Copied; before the vCPUs run.
+ */
+void fake_lossy(struct hv_vm *vm, const struct hv_tables *tables);
 /* How many values it has read, and number `at` of them, the first being 0. */
 uint32_t fake_read_count(struct hv_vm *vm, uint32_t index);
 uint64_t fake_read_at(struct hv_vm *vm, uint32_t index, uint32_t at);
@@ -178,6 +183,7 @@ struct fake_view {
 	uint32_t route_count;
 	uint32_t irqfds, bells; /* attached */
 	uint32_t pauses;	/* of single vCPUs, that they were told of */
+	uint32_t keeps;		/* calls of vcpu_keep() */
 };
 
 void fake_look(struct hv_vm *vm, struct fake_view *view);

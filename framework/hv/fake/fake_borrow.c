@@ -65,7 +65,31 @@ lichen_status fake_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context 
 	if (vcpu->dead || !(vcpu->cpu.cr0 & 0x80000000) || !(vcpu->cpu.efer & 0x400))
 		return -LICHEN_EAGAIN;
 	vcpu->lent = vcpu->cpu;
+	vcpu->kept = 0;
 	fake_context(vcpu, found);
+	return 0;
+}
+
+void fake_lossy(struct hv_vm *vm, const struct hv_tables *tables)
+{
+	vm->lossy = 1;
+	vm->tables = *tables;
+}
+
+lichen_status fake_vcpu_tables(struct hv_vcpu *vcpu, struct hv_tables *tables)
+{
+	*tables = vcpu->vm->tables;
+	return vcpu->vm->lossy ? 0 : -LICHEN_ENOTSUP;
+}
+
+lichen_status fake_vcpu_keep(struct hv_vcpu *vcpu)
+{
+	if (!fake_may_lend(vcpu))
+		return -LICHEN_EIO;
+	pthread_mutex_lock(&vcpu->vm->irq_lock);
+	vcpu->vm->seen.keeps++;
+	pthread_mutex_unlock(&vcpu->vm->irq_lock);
+	vcpu->kept = 1;
 	return 0;
 }
 
@@ -102,6 +126,8 @@ lichen_status fake_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_ent
 lichen_status fake_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 				  struct lichen_vcpu_context *after)
 {
+	const int lost = end == HV_END_CRASHED && vcpu->vm->lossy && !vcpu->kept;
+
 	if (!fake_may_lend(vcpu))
 		return -LICHEN_EIO;
 	fake_open_complete(vcpu);
@@ -113,8 +139,7 @@ lichen_status fake_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 	}
 	vcpu->entered = 0;
 	vcpu->alarm = 0;
-	(void)end;
-	return 0;
+	return lost ? -LICHEN_EFAULT : 0;
 }
 
 lichen_status fake_vcpu_alarm(struct hv_vcpu *vcpu, uint64_t deadline)

@@ -53,6 +53,8 @@ struct hv_vm {
 	pthread_t waiter;
 	uint64_t clock_zero; /* host clock when the guest's read 0 */
 
+	uint32_t lossy; /* fake_lossy() was called */
+	struct hv_tables tables;
 	uint32_t vcpu_limit;
 	_Atomic uint32_t vcpu_count;
 	struct hv_vcpu *_Atomic vcpus[FAKE_VCPUS_MAX];
@@ -85,6 +87,7 @@ struct hv_vcpu {
 
 	struct lichen_cpu lent; /* what it was before it was borrowed */
 	uint32_t entered;	/* it runs something else */
+	uint32_t kept;		/* what a crash would cost it was asked to be kept */
 	uint64_t alarm;		/* host clock, ns; 0: none */
 
 	_Atomic uint32_t kicked;
@@ -139,6 +142,8 @@ void fake_interrupt(struct hv_vcpu *vcpu, uint32_t vector);
 
 /* fake_borrow.c */
 lichen_status fake_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *found);
+lichen_status fake_vcpu_tables(struct hv_vcpu *vcpu, struct hv_tables *tables);
+lichen_status fake_vcpu_keep(struct hv_vcpu *vcpu);
 lichen_status fake_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_entry *entry);
 lichen_status fake_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 				  struct lichen_vcpu_context *after);

@@ -110,15 +110,6 @@ void fw_loop_each(struct fw_loop *loop, void (*run)(struct fw_post *post),
 	pthread_mutex_unlock(&loop->lock);
 }
 
-static void fw_loop_woken(uv_async_t *wake)
-{
-	struct fw_loop *loop = wake->data;
-
-	fw_loop_drain(loop);
-	if (loop->turn)
-		loop->turn(loop->turn_context);
-}
-
 void fw_loop_post(struct fw_loop *loop, struct fw_post *post)
 {
 	post->next = NULL;
@@ -161,11 +152,28 @@ static struct fw_watch *fw_loop_watch(struct fw_loop *loop, uint64_t number)
 	return watch;
 }
 
+/* Somebody has called fw_loop_wake(). */
+static void fw_loop_woken(struct fw_loop *loop)
+{
+	uint64_t times;
+
+	if (read(loop->wake, &times, sizeof(times)) < 0)
+		return; /* somebody else has read it */
+	/* From here on a wake-up is another one; what was left before is seen below. */
+	atomic_store(&loop->woken, 0);
+	if (!loop->waiting) {
+		fw_loop_drain(loop);
+		if (loop->turn)
+			loop->turn(loop->turn_context);
+	}
+	fw_timers_serve(loop);
+}
+
 /* What is ready of our descriptors.  A watch may be stopped by an earlier one's callback. */
 static void fw_loop_serve(struct fw_loop *loop)
 {
 	struct epoll_event ready[FW_LOOP_READY];
-	uint64_t nudges;
+	int woken = 0;
 	int count = epoll_wait(loop->epoll, ready, FW_LOOP_READY, 0);
 
 	for (int i = 0; i < count; i++) {
@@ -173,10 +181,10 @@ static void fw_loop_serve(struct fw_loop *loop)
 
 		if (watch)
 			watch->ready(watch, fw_watch_from_epoll(ready[i].events));
-		else if (ready[i].data.u64 == 0 &&
-			 read(loop->nudge, &nudges, sizeof(nudges)) < 0)
-			continue; /* somebody else has read it */
+		woken |= ready[i].data.u64 == 0;
 	}
+	if (woken)
+		fw_loop_woken(loop);
 }
 
 static void fw_loop_ready(uv_poll_t *handle, int status, int events)
@@ -218,7 +226,7 @@ int fw_loop_wait(struct fw_loop *loop, int (*done)(void *context), void *context
 	struct pollfd ours = { .fd = loop->epoll, .events = POLLIN };
 	int came = 0;
 
-	atomic_fetch_add(&loop->waiting, 1);
+	loop->waiting++;
 	for (;;) {
 		struct fw_post *post;
 
@@ -232,7 +240,7 @@ int fw_loop_wait(struct fw_loop *loop, int (*done)(void *context), void *context
 		if (poll(&ours, 1, fw_loop_sleep(deadline)) > 0)
 			fw_loop_serve(loop);
 	}
-	atomic_fetch_sub(&loop->waiting, 1);
+	loop->waiting--;
 	fw_loop_wake(loop); /* for what was put off */
 	return came;
 }
@@ -282,12 +290,12 @@ void fw_watch_stop(struct fw_watch *watch)
 }
 
 /* Its number, 0, is no watch's. */
-static lichen_status fw_loop_open_nudge(struct fw_loop *loop)
+static lichen_status fw_loop_open_wake(struct fw_loop *loop)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
-	loop->nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->nudge < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->nudge, &event) < 0)
+	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake < 0 || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) < 0)
 		return -LICHEN_EIO;
 	return 0;
 }
@@ -296,17 +304,11 @@ lichen_status fw_loop_open(struct fw_loop *loop)
 {
 	lichen_status status;
 
-	*loop = (struct fw_loop){ .epoll = -1, .nudge = -1 };
+	*loop = (struct fw_loop){ .epoll = -1, .wake = -1 };
 	loop->last_post = &loop->first_post;
 	if (uv_loop_init(&loop->uv) != 0)
 		return -LICHEN_ENOMEM;
 	pthread_mutex_init(&loop->lock, NULL);
-	if (uv_async_init(&loop->uv, &loop->wake, fw_loop_woken) != 0) {
-		uv_loop_close(&loop->uv);
-		pthread_mutex_destroy(&loop->lock);
-		return -LICHEN_EIO;
-	}
-	loop->wake.data = loop;
 	loop->open = FW_LOOP_UV;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0 || uv_poll_init(&loop->uv, &loop->poll, loop->epoll) != 0) {
@@ -317,7 +319,7 @@ lichen_status fw_loop_open(struct fw_loop *loop)
 	loop->poll.data = loop;
 	status = uv_poll_start(&loop->poll, UV_READABLE, fw_loop_ready) == 0 ? 0 : -LICHEN_EIO;
 	if (status == 0)
-		status = fw_loop_open_nudge(loop);
+		status = fw_loop_open_wake(loop);
 	if (status == 0)
 		status = fw_timers_open(loop);
 	if (status < 0) {
@@ -338,11 +340,10 @@ void fw_loop_close(struct fw_loop *loop)
 		fw_timers_close(loop);
 	if (loop->open & FW_LOOP_EPOLL)
 		uv_close((uv_handle_t *)&loop->poll, NULL);
-	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT); /* runs the close callbacks, then nothing is left */
 	uv_loop_close(&loop->uv);
-	if (loop->nudge >= 0)
-		close(loop->nudge);
+	if (loop->wake >= 0)
+		close(loop->wake);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
 	while ((post = fw_loop_take(loop, UINT64_MAX)))
@@ -357,12 +358,12 @@ void fw_loop_run(struct fw_loop *loop, const _Atomic uint32_t *end)
 		uv_run(&loop->uv, UV_RUN_ONCE);
 }
 
+/* Written by hand: the loop would wait for a uv_async_send() that has just woken it to end. */
 void fw_loop_wake(struct fw_loop *loop)
 {
 	const uint64_t one = 1;
 
-	uv_async_send(&loop->wake);
-	/* Full: it is awake.  Not waiting: what woke it up is seen before it sleeps. */
-	if (atomic_load(&loop->waiting) && write(loop->nudge, &one, sizeof(one)) < 0)
+	/* It never fails: what is written is read before it is written again. */
+	if (!atomic_exchange(&loop->woken, 1) && write(loop->wake, &one, sizeof(one)) < 0)
 		return;
 }

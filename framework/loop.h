@@ -60,7 +60,6 @@ struct fw_timer_queue {
 
 struct fw_loop {
 	uv_loop_t uv;
-	uv_async_t wake;
 	uv_poll_t poll;
 	int epoll;
 	int open;	      /* what of the above was opened, for clean-up */
@@ -70,8 +69,9 @@ struct fw_loop {
 	/* After what a wake-up brought; not while fw_loop_wait() waits.  [control] */
 	void (*turn)(void *context);
 	void *turn_context;
-	int nudge;		  /* eventfd, which wakes fw_loop_wait() */
-	_Atomic uint32_t waiting; /* in it; they nest */
+	int wake;		/* eventfd: posts, or timers that are due at once */
+	_Atomic uint32_t woken; /* it has been written, and not yet read */
+	uint32_t waiting;	/* in fw_loop_wait(); they nest.  [control] */
 	struct fw_watch *watches;
 	uint64_t next_number;
 	struct fw_timer_queue monotonic, wall;

@@ -2,6 +2,8 @@
 /*
  * timer.c: clocks and timers.  libuv's timers count milliseconds, too coarse for
  * a guest; so each host clock has a timerfd, set for the soonest of its timers.
+ * A deadline of 0, at once, needs no clock, whose interrupt may take its time: the
+ * loop is woken.
  * Guest timers live in the monotonic queue, moved by where the guest's clock
  * began, and wait outside it while that clock stands still.
  */
@@ -75,18 +77,22 @@ static struct fw_timer *fw_queue_first(const struct fw_loop *loop,
 	return timer;
 }
 
-/* Sets the timerfd for the soonest timer, or for none.  Caller holds the loop's lock. */
-static void fw_queue_set(const struct fw_loop *loop, const struct fw_timer_queue *queue)
+/*
+ * Has the loop woken for the soonest timer, or sets the timerfd for none.  Caller holds the
+ * loop's lock.
+ */
+static void fw_queue_set(struct fw_loop *loop, const struct fw_timer_queue *queue)
 {
 	const struct fw_timer *first = fw_queue_first(loop, queue);
 	struct itimerspec when = { .it_value = { 0 } };
 
+	if (first && first->deadline == 0) {
+		fw_loop_wake(loop);
+		return;
+	}
 	if (first) {
-		/* A deadline of 0 would disarm the timerfd. */
-		const uint64_t at = first->deadline ? first->deadline : 1;
-
-		when.it_value.tv_sec = (time_t)(at / FW_SECOND_NS);
-		when.it_value.tv_nsec = (long)(at % FW_SECOND_NS);
+		when.it_value.tv_sec = (time_t)(first->deadline / FW_SECOND_NS);
+		when.it_value.tv_nsec = (long)(first->deadline % FW_SECOND_NS);
 	}
 	timerfd_settime(queue->descriptor, TFD_TIMER_ABSTIME, &when, NULL);
 }
@@ -184,17 +190,10 @@ static struct fw_timer *fw_queue_due(struct fw_loop *loop, struct fw_timer_queue
 	return due;
 }
 
-static void fw_queue_ready(struct fw_watch *watch, uint32_t events)
+static void fw_queue_serve(struct fw_loop *loop, struct fw_timer_queue *queue)
 {
-	struct fw_loop *loop = watch->loop;
-	struct fw_timer_queue *queue =
-		watch->descriptor == loop->wall.descriptor ? &loop->wall : &loop->monotonic;
 	struct fw_timer *timer;
-	uint64_t expirations;
 
-	(void)events;
-	if (read(queue->descriptor, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-		return;
 	/* One that re-arms itself in the past must not keep the loop from all else. */
 	for (uint32_t i = 0; i < FW_DUE_MAX; i++) {
 		timer = fw_queue_due(loop, queue);
@@ -205,6 +204,25 @@ static void fw_queue_ready(struct fw_watch *watch, uint32_t events)
 	pthread_mutex_lock(&loop->lock);
 	fw_queue_set(loop, queue);
 	pthread_mutex_unlock(&loop->lock);
+}
+
+static void fw_queue_ready(struct fw_watch *watch, uint32_t events)
+{
+	struct fw_loop *loop = watch->loop;
+	struct fw_timer_queue *queue =
+		watch->descriptor == loop->wall.descriptor ? &loop->wall : &loop->monotonic;
+	uint64_t expirations;
+
+	(void)events;
+	if (read(queue->descriptor, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		return;
+	fw_queue_serve(loop, queue);
+}
+
+void fw_timers_serve(struct fw_loop *loop)
+{
+	fw_queue_serve(loop, &loop->monotonic);
+	fw_queue_serve(loop, &loop->wall);
 }
 
 void fw_clock_run(struct fw_loop *loop, int run)

@@ -61,6 +61,42 @@ TEST(a_post_that_was_not_run_is_freed_with_the_loop)
 	CHECK_EQ(0, runs);
 }
 
+enum { POSTERS = 4, POSTS = 5000 };
+
+static void post_counts(struct fw_post *post)
+{
+	(void)post;
+	runs++;
+	atomic_store(&end, runs == POSTERS * POSTS);
+}
+
+static void *posts_from_a_thread(void *unused)
+{
+	for (int i = 0; i < POSTS; i++) {
+		struct fw_post *post = calloc(1, sizeof(*post));
+
+		if (!post)
+			break;
+		post->run = post_counts;
+		fw_loop_post(&loop, post);
+	}
+	return unused;
+}
+
+TEST(posts_of_several_threads_all_come)
+{
+	pthread_t threads[POSTERS];
+
+	CHECK_EQ(0, fw_loop_open(&loop));
+	for (int i = 0; i < POSTERS; i++)
+		CHECK_EQ(0, pthread_create(&threads[i], NULL, posts_from_a_thread, NULL));
+	fw_loop_run(&loop, &end);
+	for (int i = 0; i < POSTERS; i++)
+		CHECK_EQ(0, pthread_join(threads[i], NULL));
+	CHECK_EQ(POSTERS * POSTS, runs);
+	fw_loop_close(&loop);
+}
+
 static void watch_reads(struct fw_watch *watch, uint32_t events)
 {
 	char byte;
@@ -198,6 +234,74 @@ TEST(a_cancelled_timer_does_not_fire)
 	fw_loop_run(&loop, &end);
 	CHECK_EQ(last.deadline, seen[2]);
 	CHECK_EQ(0, seen[0]);
+	fw_loop_close(&loop);
+}
+
+static struct fw_timer at_once;
+static int timer_came, timer_came_first;
+
+static void *arms_from_a_thread(void *unused)
+{
+	post_from_a_thread(NULL);
+	fw_timer_arm(&at_once, 0);
+	return unused;
+}
+
+static void timer_comes(struct fw_timer *timer)
+{
+	CHECK(fw_timer_fired(timer));
+	timer_came = 1;
+	timer_came_first = runs == 0;
+}
+
+static int timer_has_come(void *unused)
+{
+	(void)unused;
+	return timer_came;
+}
+
+/* A post that may not be nested comes after the wait, though it came before the timer. */
+TEST(a_timer_that_is_due_at_once_ends_a_wait_and_posts_come_later)
+{
+	pthread_t thread;
+
+	CHECK_EQ(0, fw_loop_open(&loop));
+	at_once = (struct fw_timer){ .loop = &loop,
+				     .clock = LICHEN_CLOCK_HOST,
+				     .due = timer_comes };
+	CHECK_EQ(0, pthread_create(&thread, NULL, arms_from_a_thread, NULL));
+	CHECK_EQ(1, fw_loop_wait(&loop, timer_has_come, NULL, fw_now_ns() + 60000 * MS));
+	CHECK_EQ(0, pthread_join(thread, NULL));
+	CHECK(timer_came_first);
+	CHECK_EQ(0, runs);
+	fw_loop_run(&loop, &end);
+	CHECK_EQ(1, runs);
+	fw_loop_close(&loop);
+}
+
+static uint32_t times_at_once;
+
+static void timer_again(struct fw_timer *timer)
+{
+	(void)fw_timer_fired(timer);
+	times_at_once++;
+	fw_timer_arm(timer, 0);
+}
+
+TEST(a_timer_that_is_always_due_does_not_keep_posts_away)
+{
+	CHECK_EQ(0, fw_loop_open(&loop));
+	at_once = (struct fw_timer){ .loop = &loop,
+				     .clock = LICHEN_CLOCK_HOST,
+				     .due = timer_again };
+	fw_timer_arm(&at_once, 0);
+	for (int i = 0; i < 100; i++)
+		(void)uv_run(&loop.uv, UV_RUN_ONCE);
+	CHECK(times_at_once >= 100);
+	post_from_a_thread(NULL);
+	fw_loop_run(&loop, &end);
+	CHECK_EQ(1, runs);
+	fw_timer_cancel(&at_once);
 	fw_loop_close(&loop);
 }
 

@@ -39,7 +39,7 @@ uint32_t fw_windows_count(const struct lichen_vm *vm)
 struct fw_pages fw_windows_at(const struct lichen_vm *vm, uint32_t index, const char **id,
 			      const char **name)
 {
-	const struct lichen_instance *owner;
+	const struct lichen_instance *owner = NULL;
 	uint32_t count;
 	const struct fw_memory_window *memory = fw_windows_walk(vm, index, &count, &owner);
 

@@ -2,11 +2,18 @@
 # SPDX-License-Identifier: MIT
 # calls.sh COUNT: COUNT direct calls of stock Linux's functions, at random moments on random vCPUs,
 # while it is busy in user and in kernel mode: with nested and with shadow paging, 1 and 4 vCPUs,
-# page-table isolation on and off, an eighth of the calls each.
+# page-table isolation on and off, an eighth of the calls each; and amid NMIs, which are counted.
 . "$LICHEN_SOURCE/tests/tap.sh"
 . "$LICHEN_SOURCE/tests/guest-linux/lib.sh" calls
 count=$(($1 / 8))
-built
+headers=$("$LICHEN_SOURCE/tools/fetch-headers" cloud) || exit 1
+cp -r "$LICHEN_SOURCE/tests/guest-linux/nmis" "$work/"
+make -s -C "${headers#* }" M="$work/nmis" CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$work/log" 2>&1 || {
+	cat "$work/log"
+	exit 1
+}
+strip --strip-debug "$work/nmis/lichen_nmis.ko"
+built "$work/nmis/lichen_nmis.ko"
 
 # What runs inside the bench.
 cat >"$work/inside" <<'B'
@@ -59,6 +66,12 @@ times() {
 			exit !(of > 0 && beats * 4 >= of && host - guest >= 0 && host - guest <= 30) }'
 }
 
+# Each NMI has come, and none that nobody sent, of which the kernel would warn.
+nmis() {
+	guest "$1" | awk '/^lichen-guest: nmis/ { sent = $3; lost = $5 }
+		END { print "sent " sent ", lost " lost; exit !(sent >= 20 && lost == 0) }'
+}
+
 boots nested &
 boots shadow &
 wait
@@ -67,11 +80,12 @@ for paging in nested shadow; do
 	for cpus in 1 4; do
 		for pti in on off; do
 			name="$paging $cpus $pti"
-			guest "$name" | sed -n 's/^hits:/# '"$name"':/p'
+			guest "$name" | sed -n 's/^hits:/# '"$name"':/p; s/^lichen-guest: nmis/# '"$name"': nmis/p'
 			check "$paging paging, $cpus vCPUs, isolation $pti: each call came back, and right" \
 				tells "$name" "^=== $name calls 0"
 			check "$name: none failed" tells "$name" "^hits: .*failed=0 timeouts=0 crashed=0 "
 			check "$name: the guest's timers and clock" times "$name"
+			check "$name: no NMI was lost" nmis "$name"
 			check "$name: its log has no warning" without_warning "$name"
 			check "$name: it powers off" tells "$name" "^=== $name status 0"
 		done

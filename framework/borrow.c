@@ -231,18 +231,18 @@ static lichen_status fw_call_insure(struct fw_call *call, const struct lichen_vc
 	return hv->vcpu_keep(vcpu->hv);
 }
 
-/* Puts it back as it was. */
-static void fw_call_give_back(struct fw_call *call, enum hv_end end,
-			      struct lichen_vcpu_context *after)
+/* Puts it back as it was; 0: *after says what it had come to. */
+static lichen_status fw_call_give_back(struct fw_call *call, enum hv_end end,
+				       struct lichen_vcpu_context *after)
 {
-	const struct hv_exit crash = { .kind = HV_EXIT_SHUTDOWN };
 	struct fw_vcpu *vcpu = call->vcpu;
 	const lichen_status status = vcpu->vm->hv->vcpu_give_back(vcpu->hv, end, after);
 
 	if (status == -LICHEN_EFAULT)
-		fw_vcpu_handle(vcpu, &crash);
+		fw_vcpu_broken(vcpu);
 	else if (status < 0)
 		fw_vcpu_lost(vcpu);
+	return status == -LICHEN_EFAULT ? 0 : status;
 }
 
 /* The vCPU is put aside.  *after is filled in where it ran. */
@@ -264,7 +264,10 @@ static lichen_status fw_call_lent(struct fw_call *call, const struct lichen_vcpu
 	}
 	if (status == 0)
 		status = fw_call_inside(call, &end);
-	fw_call_give_back(call, end, after);
+	if (fw_call_give_back(call, end, after) < 0) {
+		*ran = 0;
+		return status < 0 ? status : -LICHEN_ECANCELED;
+	}
 	/* It slept until the deadline, and would have for ever. */
 	if (status == -LICHEN_ETIMEDOUT && after->flags & LICHEN_VCPU_HALTED)
 		status = -LICHEN_EFAULT;

@@ -14,7 +14,8 @@
 #define FW_PAGE_WRITABLE UINT64_C(2)
 #define FW_PAGE_USER UINT64_C(4)
 #define FW_PAGE_LARGE UINT64_C(0x80)
-#define FW_PAGE_PAT UINT64_C(0x1000) /* of a large one */
+#define FW_PAGE_GLOBAL UINT64_C(0x100) /* reserved in the two topmost levels (APM 2, 5.3.3) */
+#define FW_PAGE_PAT UINT64_C(0x1000)   /* of a large one */
 #define FW_PAGE_ADDRESS UINT64_C(0x000ffffffffff000)
 #define FW_PAGE_NO_EXECUTE (UINT64_C(1) << 63)
 #define FW_CR4_LA57 UINT64_C(0x1000)
@@ -65,7 +66,8 @@ static int fw_space_find(const struct fw_space *space, uint64_t linear, uint32_t
 			return 0;
 		entry = __atomic_load_n(at, __ATOMIC_RELAXED);
 		if (!(entry & FW_PAGE_PRESENT) ||
-		    (entry & FW_PAGE_NO_EXECUTE && !(space->tables->efer & FW_EFER_NXE)))
+		    (entry & FW_PAGE_NO_EXECUTE && !(space->tables->efer & FW_EFER_NXE)) ||
+		    (entry & FW_PAGE_GLOBAL && level >= 4))
 			return 0;
 		*rights =
 			(*rights & (entry | FW_PAGE_NO_EXECUTE)) | (entry & FW_PAGE_NO_EXECUTE);
@@ -89,11 +91,15 @@ static int fw_space_read(const struct fw_space *space, uint64_t linear, void *to
 	       fw_memory_read(space->memory, gpa, to, size) == 0;
 }
 
-/* A code segment of 64 bits and privilege 0 (SDM 3A, 3.4.5). */
+/*
+ * A code segment of 64 bits and privilege 0, not conforming (SDM 3A, 3.4.5).  It is marked as
+ * accessed: the CPU would write to a table that may be read-only.
+ */
 static int fw_is_code(const struct fw_space *space, uint16_t selector)
 {
 	const uint64_t present = UINT64_C(1) << 47, privilege = UINT64_C(3) << 45,
-		       code = UINT64_C(3) << 43, bits64 = UINT64_C(1) << 53,
+		       code = UINT64_C(3) << 43, conforming = UINT64_C(1) << 42,
+		       accessed = UINT64_C(1) << 40, bits64 = UINT64_C(1) << 53,
 		       bits32 = UINT64_C(1) << 54;
 	uint64_t descriptor;
 
@@ -101,8 +107,8 @@ static int fw_is_code(const struct fw_space *space, uint16_t selector)
 	       selector + UINT32_C(7) <= space->tables->gdt_limit &&
 	       fw_space_read(space, space->tables->gdt + selector, &descriptor,
 			     sizeof(descriptor)) &&
-	       (descriptor & (present | privilege | code | bits64 | bits32)) ==
-		       (present | code | bits64);
+	       (descriptor & (present | privilege | code | conforming | accessed | bits64 |
+			      bits32)) == (present | code | accessed | bits64);
 }
 
 /* Entry `number` of the interrupt stack table, 1 to 7, has room for the frame. */
@@ -114,6 +120,7 @@ static int fw_is_stack(const struct fw_space *space, uint32_t number)
 
 	return number && space->tables->tss_limit >= at + 7 &&
 	       fw_space_read(space, space->tables->tss + at, &stack, sizeof(stack)) &&
+	       fw_is_canonical(stack, space->tables->cr4) &&
 	       fw_space_find(space, (stack & ~UINT64_C(15)) - FW_FRAME_SIZE, FW_FRAME_SIZE,
 			     &gpa, &rights) &&
 	       rights & FW_PAGE_WRITABLE &&

@@ -342,6 +342,8 @@ void fw_loop_close(struct fw_loop *loop)
 		uv_close((uv_handle_t *)&loop->poll, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT); /* runs the close callbacks, then nothing is left */
 	uv_loop_close(&loop->uv);
+	/* A thread that is left behind wakes nobody. */
+	atomic_store(&loop->woken, 1);
 	if (loop->wake >= 0)
 		close(loop->wake);
 	if (loop->epoll >= 0)

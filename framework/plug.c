@@ -25,7 +25,7 @@ void fw_plug_list(struct lichen_vm *vm)
 
 lichen_status fw_plug_busy(struct lichen_vm *vm, struct ld_error *error)
 {
-	if (!atomic_load(&vm->loop.waiting))
+	if (!vm->loop.waiting)
 		return 0;
 	ld_error_set(error, "the VM waits for an instance: not now");
 	return -LICHEN_EAGAIN;

@@ -216,7 +216,7 @@ static void fw_plug_turn(void *context)
 	struct fw_plug *plug = vm->plugs;
 
 	/* Something walks the instances: its end wakes the loop. */
-	if (atomic_load(&vm->loop.waiting))
+	if (vm->loop.waiting)
 		return;
 	while (plug)
 		plug = fw_plug_look(plug) ? vm->plugs : plug->next;

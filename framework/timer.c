@@ -219,10 +219,24 @@ static void fw_queue_ready(struct fw_watch *watch, uint32_t events)
 	fw_queue_serve(loop, queue);
 }
 
+static int fw_queue_at_once(struct fw_loop *loop, const struct fw_timer_queue *queue)
+{
+	const struct fw_timer *first;
+	int at_once;
+
+	pthread_mutex_lock(&loop->lock);
+	first = fw_queue_first(loop, queue);
+	at_once = first && first->deadline == 0;
+	pthread_mutex_unlock(&loop->lock);
+	return at_once;
+}
+
 void fw_timers_serve(struct fw_loop *loop)
 {
-	fw_queue_serve(loop, &loop->monotonic);
-	fw_queue_serve(loop, &loop->wall);
+	if (fw_queue_at_once(loop, &loop->monotonic))
+		fw_queue_serve(loop, &loop->monotonic);
+	if (fw_queue_at_once(loop, &loop->wall))
+		fw_queue_serve(loop, &loop->wall);
 }
 
 void fw_clock_run(struct fw_loop *loop, int run)

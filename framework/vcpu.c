@@ -155,6 +155,12 @@ void fw_vcpu_lost(struct fw_vcpu *vcpu)
 	fw_vcpu_crash(vcpu, LICHEN_VM_FAILED, "the hypervisor failed");
 }
 
+void fw_vcpu_broken(struct fw_vcpu *vcpu)
+{
+	fw_vcpu_crash(vcpu, LICHEN_VM_CRASHED,
+		      "triple fault in a call from the VMM, which interrupted it there");
+}
+
 void fw_gate_init(struct fw_gate *gate)
 {
 	*gate = (struct fw_gate){ .closed = 0 };

@@ -67,5 +67,7 @@ void fw_vcpu_handle(struct fw_vcpu *vcpu, const struct hv_exit *exit);
 void fw_vcpu_settle(struct fw_vcpu *vcpu);
 /* The hypervisor has failed: the VM ends. */
 void fw_vcpu_lost(struct fw_vcpu *vcpu);
+/* The guest has crashed in a call, and the vCPU is not what it was before. */
+void fw_vcpu_broken(struct fw_vcpu *vcpu);
 
 #endif

@@ -131,6 +131,13 @@ static lichen_status kvm_state_put(struct hv_vcpu *vcpu, uint32_t state)
 	return kvm_call(vcpu->fd, KVM_SET_MP_STATE, &mp) < 0 ? -LICHEN_EIO : 0;
 }
 
+/* It may accept an INIT or a startup message, and then registers change. */
+static lichen_status kvm_state_get(struct hv_vcpu *vcpu, struct kvm_mp_state *mp)
+{
+	vcpu->open &= ~(uint32_t)KVM_SYNCED;
+	return kvm_call(vcpu->fd, KVM_GET_MP_STATE, mp) < 0 ? -LICHEN_EIO : 0;
+}
+
 static void kvm_context(const struct kvm_sync_regs *from, struct lichen_vcpu_context *to)
 {
 	const struct kvm_vcpu_events *events = &from->events;
@@ -199,8 +206,7 @@ lichen_status kvm_vcpu_borrow(struct hv_vcpu *vcpu, struct lichen_vcpu_context *
 	const uint32_t completed = vcpu->open & (KVM_OPEN | KVM_RUNNABLE);
 	lichen_status status;
 
-	/* Asked first: it may accept a startup message, and then registers change. */
-	if (!completed && vcpu->vm->pins && kvm_call(vcpu->fd, KVM_GET_MP_STATE, &mp) < 0)
+	if (!completed && vcpu->vm->pins && kvm_state_get(vcpu, &mp) < 0)
 		return -LICHEN_EIO;
 	if (mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED)
 		return -LICHEN_EAGAIN;
@@ -348,10 +354,10 @@ lichen_status kvm_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 		vcpu->open = KVM_OPEN;
 		status = kvm_sync(vcpu);
 	}
+	if (status == 0 && end != HV_END_DONE && vcpu->vm->pins)
+		status = kvm_state_get(vcpu, &mp);
 	if (status == 0)
 		status = kvm_registers_get(vcpu);
-	if (status == 0 && end != HV_END_DONE && vcpu->vm->pins)
-		status = kvm_call(vcpu->fd, KVM_GET_MP_STATE, &mp) < 0 ? -LICHEN_EIO : 0;
 	if (status < 0)
 		return -LICHEN_EIO;
 	if (end == HV_END_DONE)

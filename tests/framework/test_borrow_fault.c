@@ -94,6 +94,8 @@ TEST(the_segment_is_64_bit_code_of_privilege_0)
 		UINT64_C(0x00201b0000000000),
 		UINT64_C(0x0020fb0000000000), /* of user code */
 		UINT64_C(0x0020930000000000), /* data */
+		UINT64_C(0x00209a0000000000), /* not accessed: would be written to */
+		UINT64_C(0x00209f0000000000), /* conforming */
 		UINT64_C(0x00208b0000000000), /* a system's */
 		UINT64_C(0x00409b0000000000), /* of 32 bits */
 		UINT64_C(0x00609b0000000000),
@@ -164,6 +166,11 @@ TEST(large_pages_have_no_stray_bits)
 	make();
 	*fault_entry(ram, 4, FAULT_BASE) |= 0x80; /* there are none on this level */
 	CHECK(!lands());
+	make();
+	*fault_entry(ram, 3, FAULT_BASE) |= 0x100; /* global, where it means nothing */
+	CHECK(lands());
+	*fault_entry(ram, 4, FAULT_BASE) |= 0x100; /* and where it is reserved */
+	CHECK(!lands());
 }
 
 TEST(the_stack_has_room_within_a_page)
@@ -179,6 +186,16 @@ TEST(the_stack_has_room_within_a_page)
 	CHECK(!lands());
 	set(FAULT_TSS + 0x24 + 8, UINT64_C(0x800000000000), 8);
 	CHECK(!lands());
+	/* The page below the gap is there, but the stack's end is not canonical. */
+	make();
+	*fault_entry(ram, 4, UINT64_C(0x7ffffffff000)) = *fault_entry(ram, 4, FAULT_BASE);
+	*fault_entry(ram, 3, UINT64_C(0x7ffffffff000)) = *fault_entry(ram, 3, FAULT_BASE);
+	*fault_entry(ram, 2, UINT64_C(0x7ffffffff000)) = *fault_entry(ram, 2, FAULT_BASE);
+	*fault_entry(ram, 1, UINT64_C(0x7ffffffff000)) = FAULT_STACK | FAULT_PT_FLAGS;
+	set(FAULT_TSS + 0x24 + 8, UINT64_C(0x800000000000), 8);
+	CHECK(!lands());
+	set(FAULT_TSS + 0x24 + 8, UINT64_C(0x7fffffffffff), 8);
+	CHECK(lands());
 }
 
 /* Page tables that refer to themselves end as well. */

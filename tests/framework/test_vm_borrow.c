@@ -95,13 +95,14 @@ TEST(a_call_that_crashes_or_halts_says_so)
 	finish();
 }
 
-/* Calls a step that shuts the vCPU down, where that costs more than registers. */
-static void shuts_down(const struct hv_tables *tables, const uint8_t *memory, int want)
+/* Calls a step that ends in that exit, where a shutdown costs more than registers. */
+static void crashes(const struct hv_tables *tables, const uint8_t *memory, uint32_t kind,
+		    int want)
 {
 	const struct fake_step steps[] = { ENTRY(9),	 SET(6, FAULT_ROOT),
 					   ASK(SECOND),	 GET(10),
 					   GET(11),	 EXITS,
-					   FAKE_MOVE(0), FAKE_EXIT(HV_EXIT_SHUTDOWN, 0) };
+					   FAKE_MOVE(0), FAKE_EXIT(kind, 0) };
 
 	world_start(&world, BASE DEVICES LEND);
 	fake_script(world.hvm, 0, steps, FAKE_STEPS(steps));
@@ -118,7 +119,7 @@ TEST(what_a_crash_costs_is_kept_where_the_guest_cannot_take_its_double_faults)
 
 	fault_tables_make(memory, &tables);
 	tables.idt_limit = 0;
-	shuts_down(&tables, memory, 1);
+	crashes(&tables, memory, HV_EXIT_SHUTDOWN, 1);
 	fake_look(world.hvm, &view);
 	CHECK_EQ(1, view.keeps);
 	CHECK_EQ(1, read_at(0));
@@ -133,12 +134,19 @@ TEST(a_guest_that_breaks_its_tables_in_a_call_has_crashed)
 	struct fake_view view;
 
 	fault_tables_make(memory, &tables);
-	shuts_down(&tables, memory, LICHEN_VM_CRASHED);
+	crashes(&tables, memory, HV_EXIT_SHUTDOWN, LICHEN_VM_CRASHED);
 	fake_look(world.hvm, &view);
 	CHECK_EQ(0, view.keeps);
 	CHECK_EQ(0, fake_read_count(world.hvm, 0));
 	CHECK_EQ(1, world_heard(&world, "left: -14"));
-	CHECK_EQ(1, world_heard(&world, "triple fault"));
+	CHECK_EQ(1, world_heard(&world, "triple fault in a call"));
+	finish();
+	/* What is no shutdown costs the call only. */
+	fault_tables_make(memory, &tables);
+	crashes(&tables, memory, HV_EXIT_INTERNAL, 1);
+	fake_look(world.hvm, &view);
+	CHECK_EQ(0, view.keeps);
+	CHECK_EQ(-LICHEN_EFAULT, (lichen_status)read_at(1));
 	finish();
 }
 

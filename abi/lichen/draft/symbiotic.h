@@ -98,10 +98,12 @@ struct lichen_symbiotic_ops {
 				      struct lichen_vcpu_entry *entry);
 	/*
 	 * The borrowed vCPU is as it was again; `after` is what it was like at the end of
-	 * the call, NULL where it was not entered.  status: 0: borrow_end() was called;
-	 * -LICHEN_ETIMEDOUT: the deadline had come; -LICHEN_ECANCELED: taken back, by
-	 * borrow_cancel(), a pause, a reset or the end of the VM; -LICHEN_EFAULT: it crashed
-	 * or halted inside; -LICHEN_EINVAL: the hypervisor refused the entry;
+	 * the call (rip: at or behind the instruction that ended it), NULL where it was not
+	 * entered.  status: 0: borrow_end() was called; -LICHEN_ETIMEDOUT: the deadline had
+	 * come; -LICHEN_ECANCELED: taken back, by borrow_cancel(), a pause, a reset or the
+	 * end of the VM; -LICHEN_EFAULT: it crashed or halted inside, and has crashed
+	 * altogether where it broke the tables by which it takes double faults;
+	 * -LICHEN_EINVAL: the hypervisor refused the entry;
 	 * -LICHEN_EAGAIN: it cannot be borrowed now (not in 64-bit mode with paging, in
 	 * system management, waiting for its start, or running a guest of its own).
 	 * [vcpu, running]

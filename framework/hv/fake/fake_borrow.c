@@ -86,6 +86,8 @@ lichen_status fake_vcpu_keep(struct hv_vcpu *vcpu)
 {
 	if (!fake_may_lend(vcpu))
 		return -LICHEN_EIO;
+	if (!vcpu->vm->lossy)
+		return -LICHEN_ENOTSUP;
 	pthread_mutex_lock(&vcpu->vm->irq_lock);
 	vcpu->vm->seen.keeps++;
 	pthread_mutex_unlock(&vcpu->vm->irq_lock);
@@ -126,7 +128,8 @@ lichen_status fake_vcpu_enter(struct hv_vcpu *vcpu, const struct lichen_vcpu_ent
 lichen_status fake_vcpu_give_back(struct hv_vcpu *vcpu, enum hv_end end,
 				  struct lichen_vcpu_context *after)
 {
-	const int lost = end == HV_END_CRASHED && vcpu->vm->lossy && !vcpu->kept;
+	const int lost = end == HV_END_CRASHED && vcpu->vm->lossy && vcpu->entered &&
+			 vcpu->dead && !vcpu->kept;
 
 	if (!fake_may_lend(vcpu))
 		return -LICHEN_EIO;

@@ -3,6 +3,8 @@
 #ifndef STATE_WORLD_H
 #define STATE_WORLD_H
 
+#include <sched.h>
+
 #include "state.h"
 #include "world.h"
 
@@ -21,6 +23,7 @@
 enum { STATE_SAVED = 9 };
 struct state_stop {
 	struct lichen_vm *vm;
+	const struct fw_vcpu *vcpu; /* whose script it is */
 	struct fw_buffer *out;
 	lichen_status status;
 	struct ld_error error;
@@ -36,6 +39,7 @@ static inline void state_stop_call(void *context)
 	struct fw_post *post = calloc(1, sizeof(*post));
 
 	state_stopping = context;
+	state_stopping->vcpu = fw_vcpu_here();
 	fw_gate_shut(&state_stopping->vm->gate);
 	post->run = state_stop_run;
 	fw_loop_post(&state_stopping->vm->loop, post);
@@ -46,6 +50,9 @@ static inline void state_stop_run(struct fw_post *post)
 	struct state_stop *stop = state_stopping;
 
 	(void)post;
+	/* A kick would keep it from its next exit. */
+	while (!atomic_load(&stop->vcpu->borrow.rests))
+		sched_yield();
 	fw_vcpus_park(stop->vm);
 	fw_clock_run(&stop->vm->loop, 0);
 	fw_vm_pause_instances(stop->vm);
